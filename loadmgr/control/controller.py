@@ -1,0 +1,112 @@
+"""The core without a shell: observe events, prepare and commit plans, protect. No clock, no I/O, replayable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from loadmgr.control import dispatch, formulate, planning, reconcile, snapshot
+from loadmgr.control import state as state_tools
+from loadmgr.control.snapshot import Snapshot
+from loadmgr.control.state import SiteContext, SiteState
+from loadmgr.domain import events as ev
+from loadmgr.domain.commands import Command, SendSetpoint
+from loadmgr.domain.plan import Plan, Setpoint
+from solvers import ChargingProblem, Solution
+
+LOOK_AT_LEAST_S = 5.0
+"""Without any event the state is looked at this often: a bound on how late a purely timed change is seen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanRequest:
+    """A problem that waits for a solver."""
+
+    no: int
+    snapshot: Snapshot
+    problem: ChargingProblem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What one protect tick decided: events to record and commands to send, decreases first."""
+
+    events: tuple[ev.Event, ...] = ()
+    commands: tuple[Command, ...] = ()
+
+
+class Controller:
+    """Folds events into ``state`` and decides. The same events give the same decisions."""
+
+    def __init__(self, context: SiteContext, state: SiteState | None = None) -> None:
+        self.state = state if state is not None else state_tools.initial(context)
+        self._seen: SiteState | None = None
+        self._due_at: datetime | None = None
+
+    def observe(self, events: Iterable[ev.Event]) -> None:
+        """Fold events into the state."""
+        for event in events:
+            self.state = state_tools.apply(self.state, event)
+
+    def ask(self, now: datetime) -> ev.PlanAsked:
+        """The event that marks where the snapshot of the next plan is taken; observe it, then ``prepare``."""
+        return ev.PlanAsked(at=now, no=self.state.last_plan_no + 1)
+
+    def prepare(self, now: datetime) -> PlanRequest | None:
+        """The problem to solve now, or ``None`` when no session can be planned."""
+        taken = snapshot.take(self.state, now)
+        if not taken.needs:
+            return None
+        return PlanRequest(no=self.state.last_plan_no, snapshot=taken, problem=formulate.to_problem(taken))
+
+    def empty_plan(self, now: datetime) -> Plan:
+        """The plan of a site where nobody needs anything."""
+        lengths = tuple(length for count, length in self.state.params.horizon for _ in range(count))
+        return Plan(
+            no=self.state.last_plan_no,
+            made_at=now,
+            step_s=lengths,
+            sessions=(),
+            evses=(),
+            power_kw=(),
+            engine="none",
+            status="optimal",
+        )
+
+    @staticmethod
+    def commit(request: PlanRequest, solution: Solution, *, rule_based: bool = False) -> Plan:
+        """The plan that a solution makes; put it into force with a ``PlanMade`` event."""
+        return planning.to_plan(
+            request.snapshot, request.problem, solution, no=request.no, rule_based=rule_based
+        )
+
+    def protect(self, now: datetime) -> Decision:
+        """Setpoints and alarms that the present state demands. Cheap when nothing has changed."""
+        if self.state is self._seen and self._due_at is not None and now < self._due_at:
+            return Decision()
+        setpoints = dispatch.to_setpoints(self.state, now)
+        alarms = reconcile.review(self.state, now)
+        self._seen = self.state
+        self._due_at = self._next_look(now)
+        if not setpoints and not alarms:
+            return Decision()
+        sent = tuple(ev.SetpointSent(at=now, setpoint=s) for s in setpoints)
+        return Decision(events=(ev.Ticked(at=now), *sent, *alarms), commands=tuple(map(self._command, setpoints)))
+
+    def _command(self, setpoint: Setpoint) -> Command:
+        station = self.state.site.evses[setpoint.evse].station
+        return SendSetpoint(no=setpoint.no, station=station, setpoint=setpoint)
+
+    def _next_look(self, now: datetime) -> datetime:
+        """When time alone may change a decision: a limit that begins or ends, a refresh, or the regular look."""
+        marks = [now + timedelta(seconds=LOOK_AT_LEAST_S)]
+        state = self.state
+        for limit in (*state.limits.values(), *(x for n in state.site.nodes.values() for x in n.limits)):
+            marks += [t for t in (limit.from_at, limit.until_at) if t is not None and t > now]
+        for known in state.evses.values():
+            order = known.last_order
+            if order is not None:
+                due = order.sent_at + timedelta(seconds=state.params.refresh_s)
+                marks += [t for t in (due, known.settling_until) if t is not None and t > now]
+        return min(marks)

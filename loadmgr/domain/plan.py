@@ -1,0 +1,96 @@
+"""A plan looks ahead; a setpoint is our order to one EVSE; a violation is a limit that a load exceeds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from loadmgr.domain.ids import EvseId, NodeId, SessionId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binding:
+    """Why a session gets no more in a step: the name of a limit row (``pod-a/L1``) or one of the words
+    ``evse`` (its own maximum), ``energy`` (nothing more is needed), ``price`` (later is cheaper), ``none``.
+    """
+
+    session: SessionId
+    name: str
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Power of each session over the steps. ``power_kw[s][t]`` is the mean over ``[step_at[t], step_at[t+1])``.
+
+    ``bindings[s]`` explains the first step. ``shortfall_kwh[s]`` is what the session will lack at departure.
+    ``rule_based`` is true when no solver result was available. ``digest`` identifies the problem that was solved.
+    """
+
+    no: int
+    made_at: datetime
+    step_s: tuple[float, ...]
+    sessions: tuple[SessionId, ...]
+    evses: tuple[EvseId, ...]
+    power_kw: tuple[tuple[float, ...], ...]
+    bindings: tuple[Binding, ...] = ()
+    shortfall_kwh: tuple[float, ...] = ()
+    import_kw: tuple[float, ...] = ()
+    base_kw: tuple[float, ...] = ()
+    engine: str = ""
+    status: str = ""
+    solve_ms: float = 0.0
+    objective: float = 0.0
+    rule_based: bool = False
+    digest: str = ""
+
+    @property
+    def until(self) -> datetime:
+        """End of the last step."""
+        return self.made_at + timedelta(seconds=sum(self.step_s))
+
+    def step_at(self, at: datetime) -> int | None:
+        """Index of the step that holds ``at``, or ``None`` outside the horizon."""
+        offset_s = (at - self.made_at).total_seconds()
+        if offset_s < 0:
+            return None
+        for index, length_s in enumerate(self.step_s):
+            if offset_s < length_s:
+                return index
+            offset_s -= length_s
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setpoint:
+    """Our order to one EVSE: at most ``current_a`` per phase until ``valid_until``; then its fail-safe holds.
+
+    ``transaction`` is the protocol's id of the running transaction, or empty when there is none.
+    ``bound_by`` names what kept the value from being higher.
+    """
+
+    no: int
+    evse: EvseId
+    current_a: float
+    n_phases: int
+    made_at: datetime
+    valid_until: datetime
+    transaction: str = ""
+    bound_by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Violation:
+    """A limit that is exceeded. ``phase`` is ``L1``..``L3``, or empty for a kW limit; value and limit in its unit."""
+
+    node: NodeId
+    phase: str
+    at: datetime
+    value: float
+    limit: float
+    source: str
+
+    def __str__(self) -> str:
+        where = f"{self.node}/{self.phase}" if self.phase else str(self.node)
+        unit = "A" if self.phase else "kW"
+        return f"{where}: {self.value:.2f} {unit} over {self.limit:.2f} {unit} ({self.source}) at {self.at:%H:%M:%S}"

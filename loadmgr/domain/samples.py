@@ -1,0 +1,30 @@
+"""What a meter said. Import is positive, export negative; phases are always in the order L1, L2, L3."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+PerPhase = tuple[float, float, float]
+
+
+class Quality(StrEnum):
+    """How far a sample may be trusted for control."""
+
+    GOOD = "good"
+    DERIVED = "derived"
+    """Some value was computed from another (domain rule C.4)."""
+    HISTORY = "history"
+    """Too old or of the wrong context: kept, but never used for control [C-24]."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """The values of one sample. ``None`` means that the meter did not say."""
+
+    current_a: PerPhase | None = None
+    power_kw: float | None = None
+    energy_kwh: float | None = None
+    offered_a: float | None = None
+    soc_frac: float | None = None
+

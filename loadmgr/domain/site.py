@@ -1,0 +1,173 @@
+"""The site: a tree of nodes with limits, and the stations and EVSEs that hang on it. Built once from the site file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from loadmgr import units
+from loadmgr.domain.ids import EvseId, MeterId, NodeId, SiteId, StationId
+from loadmgr.domain.limits import Limit, Tightest, tightest
+from loadmgr.errors import SiteModelError
+
+PHASES: tuple[str, str, str] = ("L1", "L2", "L3")
+
+ROTATIONS: Mapping[str, tuple[int, ...]] = MappingProxyType(
+    {
+        "RST": (0, 1, 2),
+        "RTS": (0, 2, 1),
+        "SRT": (1, 0, 2),
+        "STR": (1, 2, 0),
+        "TRS": (2, 0, 1),
+        "TSR": (2, 1, 0),
+        "Rxx": (0,),
+        "Sxx": (1,),
+        "Txx": (2,),
+    }
+)
+"""Grid phase (0 = L1) behind the connector's terminals L1, L2, L3, in this order (domain rule F.3)."""
+
+UNKNOWN_ROTATION = "unknown"
+"""A car on an EVSE of unknown rotation loads every phase in full: the worst case [F-20]."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GridNode:
+    """A fuse, feeder, transformer or the grid connection. The root's ``parent`` is ``None``.
+
+    ``base_max_a`` is the worst current per phase that the uncontrolled load directly below this node can draw;
+    it counts when no fresh meter value tells better.
+    """
+
+    id: NodeId
+    parent: NodeId | None = None
+    limits: tuple[Limit, ...] = ()
+    meter: MeterId | None = None
+    base_max_a: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvseCaps:
+    """What an EVSE can do. Current is per phase; power is the sum over phases."""
+
+    current_max_a: float
+    current_min_a: float = 6.0
+    current_step_a: float = 0.1
+    n_phases: int = 3
+    voltage_v: float = 230.0
+    power_max_kw: float | None = None
+    settle_s: float = 20.0
+    """Longest time from an accepted decrease until the car has followed [F-2]."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evse:
+    """One EVSE. ``rotation`` is a key of ``ROTATIONS`` or ``UNKNOWN_ROTATION``.
+
+    ``failsafe_a`` is the current of the profile that the charger falls back to by itself (0 or >= 6 A) [A.15 L2].
+    """
+
+    id: EvseId
+    station: StationId
+    number: int
+    node: NodeId
+    caps: EvseCaps
+    rotation: str = "RST"
+    failsafe_a: float = 0.0
+
+    def phases_of(self, n_used: int) -> tuple[int, ...]:
+        """Grid phases (0..2) that ``n_used`` conductors of a car load; all three when the rotation is unknown."""
+        if self.rotation == UNKNOWN_ROTATION:
+            return (0, 1, 2)
+        return ROTATIONS[self.rotation][:n_used]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Station:
+    """A charging station. ``has_installer_failsafe``: the installer states that the fail-safe current is set in the
+    charger itself, so it counts at that even before it has ever confirmed our profile.
+    """
+
+    id: StationId
+    evses: tuple[EvseId, ...]
+    has_installer_failsafe: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """The whole site; raises ``SiteModelError`` when its parts do not form one tree."""
+
+    id: SiteId
+    nodes: Mapping[NodeId, GridNode]
+    stations: Mapping[StationId, Station]
+    evses: Mapping[EvseId, Evse]
+    timezone: str = "UTC"
+    voltage_v: float = 230.0
+    root: NodeId = field(init=False)
+    below: Mapping[NodeId, tuple[EvseId, ...]] = field(init=False)
+    """Every EVSE at the node or anywhere below it, in the order of the site file."""
+
+    def __post_init__(self) -> None:
+        for name in ("nodes", "stations", "evses"):
+            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
+        problems = [*_tree_problems(self.nodes), *_evse_problems(self)]
+        if problems:
+            raise SiteModelError("; ".join(problems))
+        object.__setattr__(self, "root", next(n.id for n in self.nodes.values() if n.parent is None))
+        below: dict[NodeId, list[EvseId]] = {n: [] for n in self.nodes}
+        for evse in self.evses.values():
+            for node in self.path(evse.node):
+                below[node.id].append(evse.id)
+        object.__setattr__(self, "below", MappingProxyType({n: tuple(e) for n, e in below.items()}))
+
+    def path(self, node: NodeId) -> Iterator[GridNode]:
+        """The node and everything above it, up to the root."""
+        current: NodeId | None = node
+        while current is not None:
+            grid_node = self.nodes[current]
+            yield grid_node
+            current = grid_node.parent
+
+    def children(self, node: NodeId) -> tuple[NodeId, ...]:
+        """Direct children in the order of the site file."""
+        return tuple(n.id for n in self.nodes.values() if n.parent == node)
+
+    def static_limit(self, node: NodeId) -> Tightest:
+        """The tightest of the node's limits that hold at all times."""
+        return tightest(self.nodes[node].limits, None)
+
+
+def _tree_problems(nodes: Mapping[NodeId, GridNode]) -> Iterator[str]:
+    roots = [n.id for n in nodes.values() if n.parent is None]
+    if len(roots) != 1:
+        yield f"the tree needs exactly one node without a parent, found {len(roots)}: {sorted(roots)}"
+    for node in nodes.values():
+        if node.parent is not None and node.parent not in nodes:
+            yield f"node {node.id!r}: parent {node.parent!r} does not exist"
+    for node in nodes.values():
+        seen: set[NodeId] = set()
+        current: NodeId | None = node.id
+        while current is not None and current in nodes and current not in seen:
+            seen.add(current)
+            current = nodes[current].parent
+        if current in seen:
+            yield f"node {node.id!r} is its own ancestor"
+
+
+def _evse_problems(site: Site) -> Iterator[str]:
+    for evse in site.evses.values():
+        if evse.node not in site.nodes:
+            yield f"EVSE {evse.id!r}: node {evse.node!r} does not exist"
+        if evse.station not in site.stations:
+            yield f"EVSE {evse.id!r}: station {evse.station!r} does not exist"
+        if evse.rotation != UNKNOWN_ROTATION and len(ROTATIONS.get(evse.rotation, ())) < evse.caps.n_phases:
+            yield f"EVSE {evse.id!r}: rotation {evse.rotation!r} does not name {evse.caps.n_phases} phases"
+
+
+def full_power_kw(caps: EvseCaps) -> float:
+    """The most an EVSE can deliver, kW."""
+    power_kw = units.a_to_kw(caps.current_max_a, caps.voltage_v, caps.n_phases)
+    return power_kw if caps.power_max_kw is None else min(power_kw, caps.power_max_kw)
+
+

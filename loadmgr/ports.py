@@ -1,0 +1,170 @@
+"""The small contracts between the core and the world. Each has a memory implementation and one contract test."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from loadmgr.domain.commands import Command
+from loadmgr.domain.events import AlarmRaised, Event
+from loadmgr.domain.ids import EvseId, LimitId, MeterId, SessionId, StationId
+from loadmgr.domain.limits import Limit
+from loadmgr.domain.plan import Plan
+from loadmgr.domain.session import Session
+
+
+class Clock(Protocol):
+    """Time as the service sees it: real, a multiple of real, or stepped by a simulation."""
+
+    def now(self) -> datetime:
+        """Aware UTC wall time."""
+
+    def monotonic_s(self) -> float:
+        """Seconds that never jump; use for timers and ages [F09]."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after ``seconds`` of this clock."""
+
+
+class StationLink(Protocol):
+    """The way to the chargers: our gateway, or the CSMS that owns the sockets."""
+
+    async def send(self, command: Command) -> None:
+        """Start to deliver a command and return at once; its outcome comes back as an event."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameRecord:
+    """One OCPP frame. ``direction`` is ``in`` (from the station) or ``out``; secrets are redacted."""
+
+    at: datetime
+    station: StationId
+    direction: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandRecord:
+    """A setpoint or other command with what became of it. ``answered_at`` is ``None`` while it is open."""
+
+    no: int
+    kind: str
+    station: StationId
+    evse: EvseId | None
+    sent_at: datetime
+    current_a: float | None = None
+    valid_until: datetime | None = None
+    answered_at: datetime | None = None
+    accepted: bool | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredEvent:
+    """An event in the log with its place: ``seq`` grows without gaps inside one run."""
+
+    run: int
+    seq: int
+    event: Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownStation:
+    """What outlives a restart about a station: the fail-safe it last accepted."""
+
+    station: StationId
+    failsafe_a: float | None = None
+    failsafe_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remembered:
+    """What a restarted service must know before it does anything."""
+
+    sessions: tuple[Session, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    stations: tuple[KnownStation, ...] = ()
+    open_setpoints: tuple[CommandRecord, ...] = ()
+    alarms: tuple[AlarmRaised, ...] = ()
+    last_command_no: int = 0
+    last_plan_no: int = 0
+
+
+class EventStore(Protocol):
+    """The log of events and the tables folded from it. Appends are ordered and never block the caller.
+
+    ``append`` queues an event and its frames; ``flush`` returns when everything appended before is durable.
+    Raises ``StorageError`` from ``flush`` when the database stays unreachable.
+    """
+
+    def append(self, events: Sequence[Event]) -> None:
+        """Queue events for the log and its tables, in order."""
+
+    def append_frames(self, frames: Sequence[FrameRecord]) -> None:
+        """Queue frames for the frame log."""
+
+    async def flush(self) -> None:
+        """Wait until all that was appended is durable."""
+
+    async def start_run(self, settings_digest: str, at: datetime) -> Remembered:
+        """Open a new run of the log, take the site's lease, and return what earlier runs left."""
+
+    async def close(self) -> None:
+        """Flush, release the lease and close."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleRow:
+    """One stored meter sample; ``None`` where the meter did not say."""
+
+    meter: MeterId
+    at: datetime
+    power_kw: float | None
+    current_a: tuple[float, float, float] | None
+    energy_kwh: float | None
+    session: SessionId | None = None
+
+
+class HistoryReader(Protocol):
+    """What the API, the notebooks and replay read. Every call has a bound on what it returns."""
+
+    async def sessions(self, *, open_only: bool, limit: int, before: datetime | None = None) -> tuple[Session, ...]:
+        """Sessions, newest first."""
+
+    async def samples(self, meter: MeterId, from_at: datetime, until_at: datetime, limit: int) -> tuple[SampleRow, ...]:
+        """Samples of one meter in time order."""
+
+    async def commands(self, *, limit: int, station: StationId | None = None) -> tuple[CommandRecord, ...]:
+        """Commands with answers, newest first."""
+
+    async def plans(self, *, limit: int) -> tuple[Plan, ...]:
+        """Plans, newest first."""
+
+    async def events(self, *, limit: int, kinds: Sequence[str] = (), before_seq: int | None = None) -> tuple[StoredEvent, ...]:
+        """Events of the present run, newest first."""
+
+
+class LogReader(Protocol):
+    """Reads a whole run for replay and the audit of limits and frames."""
+
+    async def runs(self) -> tuple[int, ...]:
+        """Numbers of the runs, oldest first."""
+
+    def replay(self, run: int) -> AsyncIterator[StoredEvent]:
+        """All events of a run in order."""
+
+    async def frames(self, station: StationId | None, limit: int) -> tuple[FrameRecord, ...]:
+        """Frames, newest first."""
+
+    async def limits(self, *, include_ended: bool) -> tuple[tuple[LimitId, Limit, datetime | None], ...]:
+        """Temporary limits with the time of withdrawal, if any."""
+
+    async def alarms(self, *, open_only: bool, limit: int) -> tuple[tuple[AlarmRaised, datetime | None], ...]:
+        """Alarms with the time they were cleared, if any."""
+
+
+def newest_first(events: Iterable[StoredEvent]) -> tuple[StoredEvent, ...]:
+    """The order in which the readers answer."""
+    return tuple(sorted(events, key=lambda stored: (stored.run, stored.seq), reverse=True))
