@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -31,7 +31,7 @@ class Clock(Protocol):
 class StationLink(Protocol):
     """The way to the chargers: our gateway, or the CSMS that owns the sockets."""
 
-    async def send(self, command: Command) -> None:
+    def send(self, command: Command) -> None:
         """Start to deliver a command and return at once; its outcome comes back as an event."""
 
 
@@ -142,7 +142,9 @@ class HistoryReader(Protocol):
     async def plans(self, *, limit: int) -> tuple[Plan, ...]:
         """Plans, newest first."""
 
-    async def events(self, *, limit: int, kinds: Sequence[str] = (), before_seq: int | None = None) -> tuple[StoredEvent, ...]:
+    async def events(
+        self, *, limit: int, kinds: Sequence[str] = (), before_seq: int | None = None
+    ) -> tuple[StoredEvent, ...]:
         """Events of the present run, newest first."""
 
 
@@ -165,6 +167,13 @@ class LogReader(Protocol):
         """Alarms with the time they were cleared, if any."""
 
 
-def newest_first(events: Iterable[StoredEvent]) -> tuple[StoredEvent, ...]:
-    """The order in which the readers answer."""
-    return tuple(sorted(events, key=lambda stored: (stored.run, stored.seq), reverse=True))
+class Store(EventStore, HistoryReader, LogReader, Protocol):
+    """All that the service needs of its storage; ``is_degraded`` while writes have to wait in memory."""
+
+    @property
+    def is_degraded(self) -> bool:
+        """True while the database does not take what is queued [F05, F06]."""
+
+    @property
+    def last_error(self) -> str:
+        """Why, in a sentence; empty when all is well."""

@@ -61,7 +61,8 @@ def _matrix(rows: list[Floats], n_steps: int) -> Floats:
 
 def _finite(values: tuple[float, ...]) -> Floats:
     """Steps in which a limit does not hold bind nothing; a large number keeps the arrays finite."""
-    return np.minimum(np.array(values), UNBOUND)
+    found: Floats = np.minimum(np.array(values, dtype=np.float64), UNBOUND)
+    return found
 
 
 UNBOUND = 1e9

@@ -115,6 +115,8 @@ def _without(mapping: Mapping[K, V], key: K) -> Mapping[K, V]:
 def apply(state: SiteState, event: ev.Event) -> SiteState:  # noqa: C901 one case per event of a closed union
     """The state after ``event``. Events about unknown stations, EVSEs or sessions change nothing."""
     match event:
+        case ev.RunStarted():
+            return replace(state, last_no=event.last_no, last_plan_no=event.last_plan_no)
         case ev.StationConnected() | ev.StationDisconnected() | ev.StationBooted() | ev.FailsafeAnswered():
             return _station(state, event)
         case ev.EvseStatusChanged():
@@ -238,7 +240,8 @@ def _session_started(state: SiteState, event: ev.SessionStarted) -> SiteState:
         started_at=event.started_at or event.at,
         id_tag=event.id_tag,
         meter_start_kwh=event.meter_start_kwh,
-        register_kwh=event.meter_start_kwh,
+        register_kwh=event.meter_start_kwh if event.register_kwh is None else event.register_kwh,
+        energy_kwh=event.energy_kwh,
     )
     settle_s = evse.caps.settle_s
     after = _evse(state, event.evse, lambda e: evse_state.with_session(e, event.session, event.at, settle_s))

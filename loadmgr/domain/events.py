@@ -40,6 +40,15 @@ class Severity(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted:
+    """The service started; numbers of setpoints and plans continue after these."""
+
+    at: datetime
+    last_no: int = 0
+    last_plan_no: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StationConnected:
     """A station opened its link and authenticated; ``ocpp`` is the negotiated version, e.g. ``1.6``."""
 
@@ -101,7 +110,9 @@ class SessionStarted:
     id_tag: str = ""
     started_at: datetime | None = None
     meter_start_kwh: float = 0.0
-    register_known: bool = True
+    register_kwh: float | None = None
+    energy_kwh: float = 0.0
+    """The last two are set only when a restart brings a running session back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,7 +250,8 @@ class AlarmCleared:
 
 
 Event = (
-    StationConnected
+    RunStarted
+    | StationConnected
     | StationDisconnected
     | StationBooted
     | FailsafeAnswered

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from loadmgr.domain.ids import EvseId, SessionId
@@ -41,9 +41,39 @@ class Session:
     id_tag: str = ""
     meter_start_kwh: float = 0.0
     register_kwh: float = 0.0
+    register_before_kwh: float | None = None
+    """Reading before a drop of the register that may be a glitch."""
     energy_kwh: float = 0.0
     intent: SessionIntent = SessionIntent()
     n_phases: int | None = None
     car_max_a: float | None = None
     ended_at: datetime | None = None
     end_reason: str = ""
+
+
+RESET_KWH = 0.0015
+"""A register that falls by more than this was reset or exchanged; less is rounding."""
+
+
+def session_energy(session: Session, register_kwh: float) -> Session:
+    """The session after a new reading of its energy register: energy only grows [P3].
+
+    A lower reading is a reset or a glitch (domain rule C.5); the next one tells which. If it is back at or above the
+    old level the drop was a glitch and only the rise above the old level counts; else a new segment has begun and
+    what it has grown counts.
+    """
+    before_kwh, last_kwh = session.register_before_kwh, session.register_kwh
+    if register_kwh < last_kwh:
+        if last_kwh - register_kwh <= RESET_KWH:
+            return session
+        return replace(session, register_kwh=register_kwh, register_before_kwh=max(last_kwh, before_kwh or 0.0))
+    if before_kwh is not None and register_kwh >= before_kwh:
+        gained_kwh = register_kwh - before_kwh
+    else:
+        gained_kwh = register_kwh - last_kwh
+    return replace(
+        session,
+        register_kwh=register_kwh,
+        register_before_kwh=None if register_kwh > last_kwh else before_kwh,
+        energy_kwh=session.energy_kwh + gained_kwh,
+    )

@@ -1,0 +1,389 @@
+"""LoadManager: the shell around the controller. Tasks, the two loops, the solver thread and shutdown."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from types import TracebackType
+from typing import Self
+
+from loadmgr.clock import RealClock
+from loadmgr.control.controller import Controller, PlanRequest
+from loadmgr.control.reconcile import overload_names
+from loadmgr.control.state import SiteState
+from loadmgr.domain import events as ev
+from loadmgr.domain.commands import Command
+from loadmgr.domain.ids import EvseId, LimitId, SessionId
+from loadmgr.domain.limits import Limit
+from loadmgr.domain.plan import Plan
+from loadmgr.domain.session import SessionIntent
+from loadmgr.domain.site import Site
+from loadmgr.errors import NotFoundError
+from loadmgr.ports import Clock, FrameRecord, Remembered, StationLink, Store
+from loadmgr.restart import restored
+from loadmgr.settings import Settings
+from loadmgr.subscription import Subscription
+from solvers import Solution, SolveOptions, SolverError, Status, solve, solve_greedy
+
+log = logging.getLogger(__name__)
+
+URGENT = (
+    ev.LimitSet,
+    ev.LimitWithdrawn,
+    ev.SessionStarted,
+    ev.SessionEnded,
+    ev.SetpointAnswered,
+    ev.SetpointUnanswered,
+    ev.StationConnected,
+    ev.StationDisconnected,
+    ev.FailsafeAnswered,
+    ev.PlanMade,
+    ev.EvseStatusChanged,
+)
+"""After these the protect loop runs at once instead of at its next second."""
+
+REPLAN = (ev.SessionStarted, ev.SessionEnded, ev.LimitSet, ev.LimitWithdrawn, ev.IntentSet, ev.FailsafeAnswered)
+"""After these the plan loop runs at once."""
+
+DURABLE = (ev.SessionStarted, ev.SessionEnded)
+"""``observe`` returns only when these are on disk."""
+
+
+@dataclass(slots=True)
+class Stats:
+    """Plain counters for metrics."""
+
+    ticks: int = 0
+    plans: int = 0
+    plan_failures: int = 0
+    protect_failures: int = 0
+    setpoints_sent: int = 0
+    setpoints_refused: int = 0
+    setpoints_unanswered: int = 0
+    events: int = 0
+    solve_ms_last: float = 0.0
+    solve_ms_sum: float = 0.0
+    protect_ms_last: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """``is_live``: the protect loop turns. ``is_ready``: it turns, storage works and stations may connect."""
+
+    is_live: bool
+    is_ready: bool
+    reasons: tuple[str, ...]
+    tick_age_s: float
+    plan_age_s: float | None
+    storage_degraded: bool
+
+
+class LoadManager:
+    """Load management of one site as an asynchronous context manager.
+
+    With a ``link`` it commands that; without one it queues commands for ``commands()`` (a CSMS that owns the
+    sockets). Raises ``StorageError`` on entry when the database is unusable or another instance runs on it.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        store: Store,
+        clock: Clock | None = None,
+        link: StationLink | None = None,
+    ) -> None:
+        self.settings = settings
+        self.clock: Clock = clock if clock is not None else RealClock()
+        self.link = link
+        self.history = store
+        self.stats = Stats()
+        self.remembered = Remembered()
+        self._store = store
+        self._controller = Controller(settings.context)
+        self._solver = ThreadPoolExecutor(max_workers=1, thread_name_prefix="solver")
+        self._commands: asyncio.Queue[Command] = asyncio.Queue()
+        self._subscriptions: set[Subscription] = set()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._plan_wanted = asyncio.Event()
+        self._is_solving = False
+        self._ticked_s: float | None = None
+        self._is_protecting = False
+        self._wants_protect = False
+
+    @property
+    def state(self) -> SiteState:
+        """The present state; immutable, so it may be kept."""
+        return self._controller.state
+
+    @property
+    def site(self) -> Site:
+        """The site of the settings."""
+        return self.settings.context.site
+
+    @property
+    def is_busy(self) -> bool:
+        """True while a solve that will change the world is under way or due at once."""
+        return self._is_solving or self._plan_wanted.is_set()
+
+    def now(self) -> datetime:
+        """Time by the injected clock."""
+        return self.clock.now()
+
+    async def __aenter__(self) -> Self:
+        self.remembered = await self._store.start_run(self.settings.digest, self.now())
+        self.take(*restored(self.remembered, self.now()))
+        self._tasks = [
+            asyncio.create_task(self._protect_loop(), name="protect"),
+            asyncio.create_task(self._plan_loop(), name="plan"),
+        ]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for subscription in tuple(self._subscriptions):
+            subscription.close()
+        await asyncio.to_thread(self._solver.shutdown)
+        await self._store.close()
+
+    # -- events in ------------------------------------------------------------------------------------------------
+
+    def take(self, *events: ev.Event) -> None:
+        """Fold, log and publish events; wake the loops that they concern."""
+        self._record(events)
+        if any(isinstance(e, REPLAN) for e in events):
+            self._plan_wanted.set()
+        if any(self._is_urgent(e) for e in events):
+            self._protect()
+
+    async def observe(self, *events: ev.Event) -> None:
+        """``take``, and return only when the begin or end of a session is on disk.
+
+        Raises ``StorageError`` when it cannot be stored within the storage's deadline.
+        """
+        self.take(*events)
+        if any(isinstance(e, DURABLE) for e in events):
+            await self.durable()
+
+    async def durable(self) -> None:
+        """Wait until everything taken so far is on disk."""
+        await self._store.flush()
+
+    def log_frames(self, frames: tuple[FrameRecord, ...]) -> None:
+        """Put frames into the frame log."""
+        self._store.append_frames(frames)
+
+    def _record(self, events: tuple[ev.Event, ...]) -> None:
+        self._controller.observe(events)
+        self._store.append(events)
+        self.stats.events += len(events)
+        for event in events:
+            self._count(event)
+            for subscription in self._subscriptions:
+                subscription.put(event)
+
+    def _count(self, event: ev.Event) -> None:
+        match event:
+            case ev.SetpointSent():
+                self.stats.setpoints_sent += 1
+            case ev.SetpointAnswered(accepted=False):
+                self.stats.setpoints_refused += 1
+            case ev.SetpointUnanswered():
+                self.stats.setpoints_unanswered += 1
+            case _:
+                pass
+
+    def _is_urgent(self, event: ev.Event) -> bool:
+        if isinstance(event, URGENT):
+            return True
+        if not isinstance(event, ev.MeterSample):
+            return False
+        known = self.state.evses.get(EvseId(event.meter))
+        return known is None or known.excess_since is not None
+
+    # -- what users ask --------------------------------------------------------------------------------------------
+
+    async def set_limit(self, limit: Limit, *, actor: str) -> None:
+        """Put a temporary limit into force at once; it is on disk when this returns.
+
+        Raises ``NotFoundError`` for an unknown node.
+        """
+        if limit.node not in self.site.nodes:
+            raise NotFoundError("node", limit.node, f"known nodes: {', '.join(self.site.nodes)}")
+        self.take(ev.LimitSet(at=self.now(), limit=limit, actor=actor))
+        await self.durable()
+
+    async def withdraw_limit(self, limit: LimitId, *, actor: str) -> None:
+        """Withdraw a temporary limit. Raises ``NotFoundError`` when it is not in force."""
+        if limit not in self.state.limits:
+            raise NotFoundError("limit", limit, "it may have been withdrawn already")
+        self.take(ev.LimitWithdrawn(at=self.now(), limit=limit, actor=actor))
+        await self.durable()
+
+    async def set_intent(self, session: SessionId, intent: SessionIntent, *, actor: str) -> None:
+        """Say what a running session needs. Raises ``NotFoundError`` when it does not run."""
+        if session not in self.state.sessions:
+            raise NotFoundError("running session", session, "it may have ended")
+        self.take(ev.IntentSet(at=self.now(), session=session, intent=intent, actor=actor))
+        await self.durable()
+
+    @contextlib.contextmanager
+    def subscribe(self, maxsize: int = 1000) -> Iterator[Subscription]:
+        """Events from now on; a slow reader loses the oldest, and ``dropped`` counts them."""
+        subscription = Subscription(maxsize)
+        self._subscriptions.add(subscription)
+        try:
+            yield subscription
+        finally:
+            self._subscriptions.discard(subscription)
+            subscription.close()
+
+    async def commands(self) -> AsyncIterator[Command]:
+        """Commands for the chargers, in order, when no gateway of ours owns the sockets."""
+        while True:
+            yield await self._commands.get()
+
+    def health(self) -> Health:
+        """Is the service alive, and may a load balancer or an operator rely on it?"""
+        tick_age_s = self.clock.monotonic_s() - self._ticked_s if self._ticked_s is not None else float("inf")
+        plan = self.state.plan
+        reasons = []
+        is_live = tick_age_s <= 5 * self.state.params.protect_s + 1.0
+        if not is_live:
+            reasons.append(f"the protect loop has not run for {tick_age_s:.1f} s")
+        degraded = self._store.is_degraded
+        if degraded:
+            reasons.append(f"storage: {self._store.last_error}")
+        return Health(
+            is_live=is_live,
+            is_ready=is_live and not degraded,
+            reasons=tuple(reasons),
+            tick_age_s=tick_age_s,
+            plan_age_s=(self.now() - plan.made_at).total_seconds() if plan is not None else None,
+            storage_degraded=degraded,
+        )
+
+    # -- protect ---------------------------------------------------------------------------------------------------
+
+    def _protect(self) -> None:
+        """One protect tick now. Events that arrive from inside it lead to one more, never to recursion."""
+        if self._is_protecting:
+            self._wants_protect = True
+            return
+        self._is_protecting = True
+        try:
+            self._wants_protect = True
+            while self._wants_protect:
+                self._wants_protect = False
+                self._protect_once()
+        except Exception:
+            self.stats.protect_failures += 1
+            log.exception("protect tick failed; chargers fall back to their fail-safe unless the next one works")
+        finally:
+            self._is_protecting = False
+
+    def _protect_once(self) -> None:
+        started_s = time.perf_counter()
+        decision = self._controller.protect(self.now())
+        if decision.events:
+            self._record(decision.events)
+        for command in decision.commands:
+            self._send(command)
+        self.stats.ticks += 1
+        self.stats.protect_ms_last = (time.perf_counter() - started_s) * 1000.0
+        self._ticked_s = self.clock.monotonic_s()
+
+    def _send(self, command: Command) -> None:
+        if self.link is not None:
+            self.link.send(command)
+        else:
+            self._commands.put_nowait(command)
+
+    async def _protect_loop(self) -> None:
+        next_s = self.clock.monotonic_s()
+        while True:
+            self._protect()
+            if overload_names(self.state, self.now()):
+                self._plan_wanted.set()
+            next_s = max(next_s + self.state.params.protect_s, self.clock.monotonic_s())
+            await self.clock.sleep(next_s - self.clock.monotonic_s())
+
+    # -- plan ------------------------------------------------------------------------------------------------------
+
+    async def _plan_loop(self) -> None:
+        while True:
+            try:
+                await self._plan_once()
+            except Exception:
+                self.stats.plan_failures += 1
+                log.exception("plan tick failed; rules share the capacity until the next plan")
+            finally:
+                self._is_solving = False
+            await self._wait_for_plan()
+
+    async def _wait_for_plan(self) -> None:
+        """Until the period is over or something happened that changes the plan."""
+        sleeping = asyncio.ensure_future(self.clock.sleep(self.state.params.plan_s))
+        waking = asyncio.ensure_future(self._plan_wanted.wait())
+        try:
+            await asyncio.wait({sleeping, waking}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (sleeping, waking):
+                task.cancel()
+            await asyncio.gather(sleeping, waking, return_exceptions=True)
+
+    async def _plan_once(self) -> None:
+        self._is_solving = True
+        self._plan_wanted.clear()
+        now = self.now()
+        self.take(self._controller.ask(now))
+        request = self._controller.prepare(now)
+        if request is None:
+            plan = self._controller.empty_plan(now)
+        else:
+            plan = await self._solved(request)
+        self.stats.plans += 1
+        self.stats.solve_ms_last = plan.solve_ms
+        self.stats.solve_ms_sum += plan.solve_ms
+        self.take(ev.PlanMade(at=self.now(), plan=plan))
+        log.info(
+            "plan",
+            extra={
+                "tick": plan.no,
+                "sessions": len(plan.sessions),
+                "engine": plan.engine,
+                "status": plan.status,
+                "solve_ms": plan.solve_ms,
+                "shortfall_kwh": round(sum(plan.shortfall_kwh), 3),
+            },
+        )
+
+    async def _solved(self, request: PlanRequest) -> Plan:
+        """A plan from the engine, or from the rule when the engine fails or is late [E01, E03]."""
+        params = self.state.params
+        loop = asyncio.get_running_loop()
+        options = SolveOptions(time_limit_s=params.solve_deadline_s)
+
+        def work() -> Solution:
+            return solve(request.problem, engine=params.engine, options=options)
+
+        try:
+            future = loop.run_in_executor(self._solver, work)
+            solution = await asyncio.wait_for(future, timeout=2 * params.solve_deadline_s)
+        except (SolverError, TimeoutError) as error:
+            log.warning("solver failed", extra={"engine": params.engine, "error": str(error)})
+            solution = None
+        if solution is not None and solution.status in {Status.OPTIMAL, Status.TIME_LIMIT} and solution.has_values:
+            return self._controller.commit(request, solution)
+        self.stats.plan_failures += 1
+        return self._controller.commit(request, solve_greedy(request.problem), rule_based=True)
