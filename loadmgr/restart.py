@@ -49,6 +49,7 @@ def restored(remembered: Remembered, now: datetime) -> Iterator[ev.Event]:
             n_phases=3,
             made_at=order.sent_at,
             valid_until=order.valid_until,
+            bound_by="restart",
         )
         yield ev.SetpointSent(at=now, setpoint=setpoint)
         yield ev.SetpointUnanswered(at=now, no=order.no, evse=order.evse, detail="before the restart")

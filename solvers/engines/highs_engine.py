@@ -33,7 +33,7 @@ class HighsEngine:
         """Solve with dual simplex on one thread. A point is returned only if HiGHS calls it primal feasible."""
         if program.n_cols == 0:
             return _without_columns(program)
-        highs = highspy.Highs()
+        highs: Any = highspy.Highs()  # type: ignore[no-untyped-call]  # highspy has no types
         highs.silent()
         highs.setOptionValue("threads", options.threads)
         highs.setOptionValue("time_limit", max(options.time_limit_s, 1e-3))

@@ -1,0 +1,1 @@
+"""The site file: TOML → checked models → domain objects."""

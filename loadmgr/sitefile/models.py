@@ -1,0 +1,205 @@
+"""What may stand in a site file, key by key. Unknown keys are mistakes."""
+
+from __future__ import annotations
+
+from datetime import datetime, time
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+Ident = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,47}$")]
+Amps = Annotated[float, Field(ge=0, le=10_000)]
+Kilowatts = Annotated[float, Field(ge=0, le=100_000)]
+Rotation = Literal["RST", "RTS", "SRT", "STR", "TRS", "TSR", "Rxx", "Sxx", "Txx", "unknown"]
+
+
+class Table(BaseModel):
+    """A table of the site file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SiteTable(Table):
+    """``[site]``"""
+
+    id: Ident
+    name: str = ""
+    timezone: str = "UTC"
+    voltage_v: Annotated[float, Field(ge=100, le=277)] = 230.0
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError("is not a time zone; use a name like Europe/Amsterdam") from error
+        return value
+
+
+class LimitTable(Table):
+    """``[[nodes.<id>.limits]]``"""
+
+    source: str
+    current_a: Amps | None = None
+    power_kw: Kilowatts | None = None
+    kind: Literal["hard", "soft"] = "hard"
+    from_at: datetime | None = None
+    until_at: datetime | None = None
+
+
+class SeriesTable(Table):
+    """A load or PV: a constant, or a CSV file with the columns ``time`` and ``column``, times its factor."""
+
+    constant_kw: Kilowatts | None = None
+    series: str | None = None
+    column: str = "kw"
+    factor: Annotated[float, Field(gt=0, le=1000)] = 1.0
+    repeat: Literal["day", "week", "none"] = "none"
+
+    @model_validator(mode="after")
+    def _one_of(self) -> SeriesTable:
+        if (self.constant_kw is None) == (self.series is None):
+            raise ValueError("needs exactly one of constant_kw and series")
+        return self
+
+
+class NodeTable(Table):
+    """``[nodes.<id>]``"""
+
+    parent: Ident | None = None
+    current_a: Amps | None = None
+    power_kw: Kilowatts | None = None
+    source: str = "fuse"
+    meter: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    base_max_a: Amps | tuple[Amps, Amps, Amps] = 0.0
+    limits: tuple[LimitTable, ...] = ()
+    load: SeriesTable | None = None
+    pv: SeriesTable | None = None
+
+
+class StationKeys(Table):
+    """Keys that a station and a group of stations share."""
+
+    node: Ident
+    evses: Annotated[int, Field(ge=1, le=100)] = 1
+    phases: Literal[1, 3] = 3
+    rotation: Rotation | None = None
+    current_max_a: Annotated[float, Field(ge=6, le=1000)] = 32.0
+    current_min_a: Annotated[float, Field(ge=6, le=16)] = 6.0
+    current_step_a: Annotated[float, Field(gt=0, le=10)] = 0.1
+    power_max_kw: Kilowatts | None = None
+    failsafe_a: Amps = 0.0
+    installer_failsafe: bool = False
+    settle_s: Annotated[float, Field(ge=1, le=120)] = 20.0
+    password: str | None = None
+    password_hash: str | None = None
+    auth: Literal["basic", "none"] = "basic"
+    assume_ocpp16: bool = False
+
+
+class StationTable(StationKeys):
+    """``[stations.<id>]``; ``rotation_of`` gives single EVSEs another rotation."""
+
+    rotation_of: dict[str, Rotation] = {}
+
+
+class GroupTable(StationKeys):
+    """``[[station_groups]]``: many alike; ``rotations`` are dealt out in turn."""
+
+    ids: Annotated[tuple[Ident, ...], Field(min_length=1)]
+    rotations: tuple[Rotation, ...] = ()
+
+
+class BandTable(Table):
+    """``[[tariff.bands]]``"""
+
+    from_: Annotated[time, Field(alias="from")]
+    import_per_kwh: Annotated[float, Field(ge=-10, le=10)]
+    weekdays: tuple[Annotated[int, Field(ge=0, le=6)], ...] = (0, 1, 2, 3, 4, 5, 6)
+
+
+class TariffTable(Table):
+    """``[tariff]``"""
+
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = "EUR"
+    export_per_kwh: Annotated[float, Field(ge=-10, le=10)] = 0.0
+    bands: tuple[BandTable, ...] = ()
+    series: str | None = None
+    column: str = "price_per_kwh"
+
+
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class ControlTable(Table):
+    """``[control]``: the parameters of domain rule H.2 with their ranges. Absent keys keep their default."""
+
+    protect_s: Annotated[float, Field(ge=0.5, le=5)] | None = None
+    plan_s: Annotated[float, Field(ge=5, le=900)] | None = None
+    setpoint_s: Annotated[float, Field(ge=60, le=900)] | None = None
+    refresh_s: Annotated[float, Field(ge=20, le=450)] | None = None
+    increase_interval_s: Annotated[float, Field(ge=10, le=300)] | None = None
+    deadband_a: Annotated[float, Field(ge=0, le=5)] | None = None
+    deadband_frac: Annotated[float, Field(ge=0, le=0.2)] | None = None
+    margin_a: Annotated[float, Field(ge=0, le=100)] | None = None
+    margin_frac: Annotated[float, Field(ge=0, le=0.5)] | None = None
+    min_on_s: Annotated[float, Field(ge=60, le=1800)] | None = None
+    min_off_s: Annotated[float, Field(ge=60, le=1800)] | None = None
+    rotation_s: Annotated[float, Field(ge=300, le=7200)] | None = None
+    meter_hold_s: Annotated[float, Field(ge=3, le=300)] | None = None
+    meter_stale_s: Annotated[float, Field(ge=5, le=600)] | None = None
+    sample_interval_s: Annotated[float, Field(ge=1, le=900)] | None = None
+    call_timeout_s: Annotated[float, Field(ge=5, le=120)] | None = None
+    obey_s: Annotated[float, Field(ge=15, le=600)] | None = None
+    plan_life_s: Annotated[float, Field(ge=10, le=1800)] | None = None
+    horizon: Annotated[tuple[tuple[int, Seconds], ...], Field(min_length=1)] | None = None
+    engine: str | None = None
+    solve_deadline_s: Annotated[float, Field(ge=0.1, le=60)] | None = None
+    energy_default_kwh: Annotated[float, Field(ge=0, le=200)] | None = None
+    stay_default_s: Annotated[float, Field(ge=600, le=172_800)] | None = None
+    sooner_weight: Annotated[float, Field(ge=0, le=100)] | None = None
+    change_weight: Annotated[float, Field(ge=0, le=100)] | None = None
+
+
+class OcppTable(Table):
+    """``[ocpp]``: the gateway; without ``listen`` a host program owns the sockets."""
+
+    listen: str | None = None
+    path: Annotated[str, Field(pattern=r"^/[A-Za-z0-9._/-]*$")] = "/ocpp"
+    heartbeat_s: Annotated[int, Field(ge=10, le=86_400)] = 300
+    ping_s: Annotated[float, Field(ge=5, le=3600)] | None = 30.0
+    accept: Literal["all"] | tuple[str, ...] = "all"
+    max_frame_bytes: Annotated[int, Field(ge=65_536, le=1_048_576)] = 262_144
+    insecure: bool = False
+
+
+class StorageTable(Table):
+    """``[storage]``"""
+
+    url: str = "sqlite:///loadmgr.db"
+
+
+class ApiTable(Table):
+    """``[api]``: operators' key, an optional key that may only look, and where to listen."""
+
+    listen: str = "127.0.0.1:8080"
+    key: str | None = None
+    viewer_key: str | None = None
+    insecure: bool = False
+
+
+class SiteFile(Table):
+    """The whole file."""
+
+    format: Literal[1]
+    site: SiteTable
+    nodes: Annotated[dict[Ident, NodeTable], Field(min_length=1)]
+    stations: dict[Ident, StationTable] = {}
+    station_groups: tuple[GroupTable, ...] = ()
+    tariff: TariffTable = TariffTable()
+    control: ControlTable = ControlTable()
+    ocpp: OcppTable = OcppTable()
+    storage: StorageTable = StorageTable()
+    api: ApiTable = ApiTable()

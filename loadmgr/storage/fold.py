@@ -1,0 +1,93 @@
+"""Events → rows, shared by every store, so that all of them tell the same story."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from loadmgr.domain import events as ev
+from loadmgr.domain.ids import SessionId
+from loadmgr.domain.samples import Quality
+from loadmgr.domain.session import Session, session_energy
+from loadmgr.ports import SampleRow
+
+KEPT_DAYS = 7
+"""Sessions that ended this recently are remembered over a restart, so that a repeated message is recognised [B14]."""
+
+
+def to_ms(at: datetime) -> int:
+    """UTC milliseconds."""
+    return round(at.timestamp() * 1000)
+
+
+def from_ms(at_ms: int) -> datetime:
+    """Aware UTC time."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC)
+
+
+def to_dwh(energy_kwh: float) -> int:
+    """Tenths of a watt-hour: whole numbers, so nothing is lost in a database."""
+    return round(energy_kwh * 10_000)
+
+
+@dataclass(slots=True)
+class SessionFold:
+    """Running sessions as the store knows them. ``take`` returns the session that an event changed, if any."""
+
+    known: dict[SessionId, Session] = field(default_factory=dict)
+
+    def take(self, event: ev.Event) -> Session | None:
+        """Fold one event; the same rules as the state of the controller."""
+        match event:
+            case ev.SessionStarted():
+                if event.session in self.known:
+                    return None
+                started = Session(
+                    id=event.session,
+                    evse=event.evse,
+                    transaction=event.transaction,
+                    started_at=event.started_at or event.at,
+                    id_tag=event.id_tag,
+                    meter_start_kwh=event.meter_start_kwh,
+                    register_kwh=event.meter_start_kwh if event.register_kwh is None else event.register_kwh,
+                    energy_kwh=event.energy_kwh,
+                )
+                return self._keep(started)
+            case ev.SessionEnded():
+                session = self.known.pop(event.session, None)
+                if session is None:
+                    return None
+                if event.meter_stop_kwh is not None:
+                    session = session_energy(session, event.meter_stop_kwh)
+                return replace(session, ended_at=event.ended_at or event.at, end_reason=event.reason)
+            case ev.IntentSet():
+                session = self.known.get(event.session)
+                return None if session is None else self._keep(replace(session, intent=event.intent))
+            case ev.MeterSample():
+                return self._sample(event)
+            case _:
+                return None
+
+    def _sample(self, event: ev.MeterSample) -> Session | None:
+        session = self.known.get(event.session) if event.session is not None else None
+        if session is None or event.measured.energy_kwh is None or event.quality is Quality.HISTORY:
+            return None
+        changed = session_energy(session, event.measured.energy_kwh)
+        return None if changed is session else self._keep(changed)
+
+    def _keep(self, session: Session) -> Session:
+        self.known[session.id] = session
+        return session
+
+
+def sample_row(event: ev.MeterSample) -> SampleRow:
+    """The wide row of a sample."""
+    measured = event.measured
+    return SampleRow(
+        meter=event.meter,
+        at=event.measured_at,
+        power_kw=measured.power_kw,
+        current_a=measured.current_a,
+        energy_kwh=measured.energy_kwh,
+        session=event.session,
+    )

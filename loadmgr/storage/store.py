@@ -1,0 +1,326 @@
+"""All store ports over one database URL: one writer thread, batched; readers on their own connections."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from loadmgr.domain.events import AlarmRaised, Event
+from loadmgr.domain.ids import LimitId, MeterId, StationId
+from loadmgr.domain.limits import Limit
+from loadmgr.domain.plan import Plan
+from loadmgr.domain.session import Session
+from loadmgr.errors import StorageError
+from loadmgr.ports import CommandRecord, FrameRecord, Remembered, SampleRow, StoredEvent
+from loadmgr.storage import lease, migrate, reader
+from loadmgr.storage.fold import SessionFold
+from loadmgr.storage.writer import BatchWriter
+
+log = logging.getLogger(__name__)
+
+BATCH_ROWS = 1000
+FLUSH_S = 0.25
+BEAT_S = 5.0
+FLUSH_DEADLINE_S = 10.0
+FRAMES_KEPT = 20_000
+RETRY_S = (0.1, 0.2, 0.5, 1.0, 2.0)
+
+
+def _wall_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(slots=True)
+class _Queue:
+    """What waits for the writer thread. ``appended`` and ``written`` count events ever."""
+
+    lock: threading.Condition = field(default_factory=threading.Condition)
+    events: deque[tuple[int, Event]] = field(default_factory=deque)
+    frames: deque[FrameRecord] = field(default_factory=deque)
+    appended: int = 0
+    written: int = 0
+    frames_dropped: int = 0
+    waiters: list[tuple[int, Future[None]]] = field(default_factory=list)
+    is_closing: bool = False
+
+
+class SqlStore:
+    """``ports.Store`` on SQLite (``sqlite:///path``) or PostgreSQL (``postgresql+psycopg://…``).
+
+    Raises ``StorageError`` from ``start_run`` for a file that is no database, a newer schema, or a living second
+    controller. Afterwards a failing database never blocks the caller: events wait in memory, in order, and
+    ``is_degraded`` says so; only frames are dropped, with a count [F05, F06].
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = make_url(url)
+        self._shown = self._url.render_as_string(hide_password=True)
+        self._engine: Engine | None = None
+        self._queue = _Queue()
+        self._thread: threading.Thread | None = None
+        self._run = 0
+        self._error = ""
+
+    @property
+    def is_degraded(self) -> bool:
+        """True while the database does not take what is queued."""
+        return bool(self._error)
+
+    @property
+    def last_error(self) -> str:
+        """Why; empty when all is well."""
+        return self._error
+
+    @property
+    def frames_dropped(self) -> int:
+        """Frames lost because the database did not keep up."""
+        return self._queue.frames_dropped
+
+    # -- writing ---------------------------------------------------------------------------------------------------
+
+    async def start_run(self, settings_digest: str, at: datetime) -> Remembered:
+        """Migrate, take the lease, open a run; see the class for what it raises."""
+        remembered = await asyncio.to_thread(self._start, settings_digest, at)
+        fold = SessionFold({s.id: s for s in remembered.sessions if s.ended_at is None})
+        self._thread = threading.Thread(target=self._write_loop, args=(BatchWriter(fold),), name="store", daemon=True)
+        self._thread.start()
+        return remembered
+
+    def _start(self, settings_digest: str, at: datetime) -> Remembered:
+        try:
+            self._engine = _engine(self._url)
+            with self._engine.begin() as connection:
+                migrate.upgrade(connection, self._shown)
+            with self._engine.begin() as connection:
+                lease.take(connection, _wall_ms(), self._shown)
+                self._run = reader.open_run(connection, settings_digest, at)
+                return reader.remembered(connection, at)
+        except SQLAlchemyError as error:
+            reason = str(error.orig) if isinstance(error, DBAPIError) else str(error)
+            raise StorageError(
+                f"{self._shown}: the database cannot be used: {reason}; "
+                "restore a backup, or name another database under [storage] url; nothing was changed"
+            ) from error
+
+    def append(self, events: Sequence[Event]) -> None:
+        """Queue events; never blocks on the database."""
+        queue = self._queue
+        with queue.lock:
+            for item in events:
+                queue.appended += 1
+                queue.events.append((queue.appended, item))
+            if len(queue.events) >= BATCH_ROWS:
+                queue.lock.notify()
+
+    def append_frames(self, frames: Sequence[FrameRecord]) -> None:
+        """Queue frames; the oldest are dropped when the database does not keep up."""
+        queue = self._queue
+        with queue.lock:
+            queue.frames.extend(frames)
+            while len(queue.frames) > FRAMES_KEPT:
+                queue.frames.popleft()
+                queue.frames_dropped += 1
+
+    async def flush(self) -> None:
+        """Wait until everything appended is committed. Raises ``StorageError`` after ten seconds; data stays queued."""
+        queue = self._queue
+        done: Future[None] = Future()
+        with queue.lock:
+            if queue.written >= queue.appended:
+                return
+            queue.waiters.append((queue.appended, done))
+            queue.lock.notify()
+        try:
+            await asyncio.wait_for(asyncio.wrap_future(done), FLUSH_DEADLINE_S)
+        except TimeoutError:
+            reason = self._error or "no answer"
+            raise StorageError(f"{self._shown}: not stored within {FLUSH_DEADLINE_S:.0f} s: {reason}") from None
+
+    async def close(self) -> None:
+        """Write what is queued as far as the database allows, release the lease, close."""
+        if self._thread is not None:
+            with self._queue.lock:
+                self._queue.is_closing = True
+                self._queue.lock.notify()
+            await asyncio.to_thread(self._thread.join)
+            self._thread = None
+        if self._engine is not None:
+            await asyncio.to_thread(self._engine.dispose)
+            self._engine = None
+
+    def _write_loop(self, writer: BatchWriter) -> None:
+        engine = self._engine
+        assert engine is not None  # set by start_run  # noqa: S101
+        beat_s = time.monotonic()
+        while True:
+            batch, frames, is_closing = self._next_batch()
+            due = time.monotonic() - beat_s >= BEAT_S
+            if batch or frames or due or is_closing:
+                beat_s = time.monotonic()
+                self._write_until_done(engine, writer, (batch, frames), is_closing=is_closing)
+            if is_closing and not self._queue.events:
+                return
+
+    def _next_batch(self) -> tuple[list[tuple[int, Event]], list[FrameRecord], bool]:
+        queue = self._queue
+        with queue.lock:
+            if not queue.waiters and not queue.is_closing and len(queue.events) < BATCH_ROWS:
+                queue.lock.wait(FLUSH_S)
+            batch = [queue.events.popleft() for _ in range(min(len(queue.events), BATCH_ROWS))]
+            frames = list(queue.frames)
+            queue.frames.clear()
+            return batch, frames, queue.is_closing
+
+    def _write_until_done(
+        self,
+        engine: Engine,
+        writer: BatchWriter,
+        work: tuple[list[tuple[int, Event]], list[FrameRecord]],
+        *,
+        is_closing: bool,
+    ) -> None:
+        """Repeat the transaction until it is committed; when closing, only as often as there are waiting times."""
+        batch, frames = work
+        tries = 0
+        while True:
+            saved = writer.snapshot()
+            try:
+                with engine.begin() as connection:
+                    writer.write(connection, self._run, batch)
+                    writer.write_frames(connection, frames)
+                    if is_closing:
+                        lease.release(connection)
+                    else:
+                        lease.beat(connection, _wall_ms())
+            except SQLAlchemyError as error:
+                writer.restore(saved)
+                reason = str(error.orig) if isinstance(error, DBAPIError) else str(error)
+                if not self._error:
+                    log.error("storage does not take writes", extra={"url": self._shown, "reason": reason})
+                self._error = reason
+                tries += 1
+                if self._queue.is_closing and tries > len(RETRY_S):
+                    log.error("storage closed with events unwritten", extra={"events": len(batch)})
+                    return
+                time.sleep(RETRY_S[min(tries, len(RETRY_S)) - 1])
+                continue
+            if self._error:
+                log.warning("storage takes writes again", extra={"url": self._shown})
+                self._error = ""
+            self._wrote(batch)
+            return
+
+    def _wrote(self, batch: list[tuple[int, Event]]) -> None:
+        queue = self._queue
+        with queue.lock:
+            if batch:
+                queue.written = batch[-1][0]
+            ready = [w for w in queue.waiters if w[0] <= queue.written]
+            queue.waiters = [w for w in queue.waiters if w[0] > queue.written]
+        for _, done in ready:
+            if done.set_running_or_notify_cancel():
+                done.set_result(None)
+
+    # -- reading ---------------------------------------------------------------------------------------------------
+
+    async def _read(self, function: Any, *args: Any) -> Any:  # passes through what the reader returns
+        engine = self._engine
+        if engine is None:
+            raise StorageError(f"{self._shown}: the store is not open")
+
+        def work() -> Any:
+            with engine.connect() as connection:
+                return function(connection, *args)
+
+        try:
+            return await asyncio.to_thread(work)
+        except SQLAlchemyError as error:
+            raise StorageError(f"{self._shown}: cannot read: {error}") from error
+
+    async def sessions(self, *, open_only: bool, limit: int, before: datetime | None = None) -> tuple[Session, ...]:
+        """Sessions, newest first."""
+        found: tuple[Session, ...] = await self._read(reader.sessions, open_only, limit, before)
+        return found
+
+    async def samples(
+        self, meter: MeterId, from_at: datetime, until_at: datetime, limit: int
+    ) -> tuple[SampleRow, ...]:
+        """Samples of one meter in time order."""
+        found: tuple[SampleRow, ...] = await self._read(reader.samples, meter, from_at, until_at, limit)
+        return found
+
+    async def commands(self, *, limit: int, station: StationId | None = None) -> tuple[CommandRecord, ...]:
+        """Commands with answers, newest first."""
+        found: tuple[CommandRecord, ...] = await self._read(reader.commands, limit, station)
+        return found
+
+    async def plans(self, *, limit: int) -> tuple[Plan, ...]:
+        """Plans, newest first."""
+        found: tuple[Plan, ...] = await self._read(reader.plans, limit)
+        return found
+
+    async def events(
+        self, *, limit: int, kinds: Sequence[str] = (), before_seq: int | None = None
+    ) -> tuple[StoredEvent, ...]:
+        """Events of the present run, newest first."""
+        found: tuple[StoredEvent, ...] = await self._read(reader.events, (self._run, limit, tuple(kinds), before_seq))
+        return found
+
+    async def runs(self) -> tuple[int, ...]:
+        """Numbers of the runs, oldest first."""
+        found: tuple[int, ...] = await self._read(reader.runs)
+        return found
+
+    async def replay(self, run: int) -> AsyncIterator[StoredEvent]:
+        """All events of a run in order, read in pages."""
+        after = 0
+        while True:
+            page: tuple[StoredEvent, ...] = await self._read(reader.page, run, after, 5000)
+            for stored in page:
+                yield stored
+            if not page:
+                return
+            after = page[-1].seq
+
+    async def frames(self, station: StationId | None, limit: int) -> tuple[FrameRecord, ...]:
+        """Frames, newest first."""
+        found: tuple[FrameRecord, ...] = await self._read(reader.frames, station, limit)
+        return found
+
+    async def limits(self, *, include_ended: bool) -> tuple[tuple[LimitId, Limit, datetime | None], ...]:
+        """Temporary limits with the time of withdrawal, if any."""
+        found: tuple[tuple[LimitId, Limit, datetime | None], ...] = await self._read(reader.limits, include_ended)
+        return found
+
+    async def alarms(self, *, open_only: bool, limit: int) -> tuple[tuple[AlarmRaised, datetime | None], ...]:
+        """Alarms with the time they were cleared, newest first."""
+        found: tuple[tuple[AlarmRaised, datetime | None], ...] = await self._read(reader.alarms, open_only, limit)
+        return found
+
+
+def _engine(url: Any) -> Engine:
+    if url.get_backend_name() != "sqlite":
+        return create_engine(url, pool_pre_ping=True)
+    engine = create_engine(url, connect_args={"timeout": 2.0})
+
+    def pragmas(connection: Any, _: object) -> None:
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=2000", "foreign_keys=ON"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    event.listen(engine, "connect", pragmas)
+    return engine
+
+

@@ -1,0 +1,193 @@
+"""Events → database rows, in one transaction per batch. Runs in the store's writer thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Table, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from loadmgr import codec
+from loadmgr.domain import events as ev
+from loadmgr.domain.ids import SessionId, split_evse
+from loadmgr.domain.session import Session
+from loadmgr.ports import FrameRecord
+from loadmgr.storage import tables
+from loadmgr.storage.fold import SessionFold, to_dwh, to_ms
+
+Row = dict[str, Any]  # a row of whatever table
+
+
+class BatchWriter:
+    """Writes batches of events and what is folded from them. Not thread-safe: one thread owns it."""
+
+    def __init__(self, fold: SessionFold) -> None:
+        self._fold = fold
+
+    def snapshot(self) -> dict[SessionId, Session]:
+        """The fold before a batch, for ``restore`` when its transaction fails."""
+        return dict(self._fold.known)
+
+    def restore(self, known: dict[SessionId, Session]) -> None:
+        """Forget what a failed batch folded."""
+        self._fold.known = known
+
+    def write(self, connection: Connection, run: int, batch: Sequence[tuple[int, ev.Event]]) -> None:
+        """Write numbered events and their projections into the open transaction of ``connection``."""
+        rows: list[Row] = []
+        samples: list[Row] = []
+        sessions: dict[str, Session] = {}
+        for seq, event in batch:
+            body = codec.encode(event).decode()
+            rows.append({"run": run, "seq": seq, "at_ms": to_ms(event.at), "kind": codec.kind_of(event), "body": body})
+            changed = self._fold.take(event)
+            if changed is not None:
+                sessions[changed.id] = changed
+            if isinstance(event, ev.MeterSample):
+                samples.append(_sample(event))
+        if rows:
+            connection.execute(tables.events.insert(), rows)
+        if samples:
+            connection.execute(tables.samples.insert(), samples)
+        if sessions:
+            _upsert(connection, tables.sessions, [_session(s) for s in sessions.values()], ("id",))
+        for _, event in batch:
+            _project(connection, run, event)
+
+    @staticmethod
+    def write_frames(connection: Connection, frames: Iterable[FrameRecord]) -> None:
+        """Append to the frame log."""
+        rows = [
+            {"at_ms": to_ms(f.at), "station": f.station, "direction": f.direction, "text": f.text} for f in frames
+        ]
+        if rows:
+            connection.execute(tables.frames.insert(), rows)
+
+
+def _upsert(connection: Connection, table: Table, rows: list[Row], key: tuple[str, ...]) -> None:
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(table)
+    changed = {c.name: statement.excluded[c.name] for c in table.columns if c.name not in key and c.name in rows[0]}
+    connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=changed), rows)
+
+
+def _sample(event: ev.MeterSample) -> Row:
+    current = event.measured.current_a or (None, None, None)
+    energy_kwh = event.measured.energy_kwh
+    return {
+        "meter": event.meter,
+        "at_ms": to_ms(event.measured_at),
+        "power_kw": event.measured.power_kw,
+        "current_l1_a": current[0],
+        "current_l2_a": current[1],
+        "current_l3_a": current[2],
+        "energy_dwh": to_dwh(energy_kwh) if energy_kwh is not None else None,
+        "session": event.session,
+    }
+
+
+def _session(session: Session) -> Row:
+    return {
+        "id": session.id,
+        "evse": session.evse,
+        "transaction_id": session.transaction,
+        "started_at_ms": to_ms(session.started_at),
+        "ended_at_ms": to_ms(session.ended_at) if session.ended_at is not None else None,
+        "energy_dwh": to_dwh(session.energy_kwh),
+        "body": codec.encode(session).decode(),
+    }
+
+
+def _project(connection: Connection, run: int, event: ev.Event) -> None:
+    match event:
+        case ev.SetpointSent():
+            _setpoint(connection, run, event)
+        case ev.SetpointAnswered():
+            _answer(connection, event.no, event.at, accepted=event.accepted, detail=event.detail)
+        case ev.SetpointUnanswered():
+            _answer(connection, event.no, None, accepted=None, detail=event.detail)
+        case ev.CommandAnswered():
+            _command(connection, run, event)
+        case ev.FailsafeAnswered() if event.accepted:
+            row = {"station": event.station, "failsafe_a": event.failsafe_a, "failsafe_at_ms": to_ms(event.at)}
+            _upsert(connection, tables.stations, [row], ("station",))
+        case ev.LimitSet() if event.actor != "restart":
+            _limit(connection, event)
+        case ev.LimitWithdrawn():
+            statement = update(tables.limits).where(tables.limits.c.id == event.limit)
+            connection.execute(statement.values(withdrawn_at_ms=to_ms(event.at)))
+        case ev.PlanMade():
+            row = {"no": event.plan.no, "made_at_ms": to_ms(event.plan.made_at), "body": _text(event.plan)}
+            _upsert(connection, tables.plans, [row], ("no",))
+        case ev.AlarmRaised():
+            row = {"key": event.key, "raised_at_ms": to_ms(event.at), "cleared_at_ms": None, "body": _text(event)}
+            connection.execute(tables.alarms.insert(), [row])
+        case ev.AlarmCleared():
+            open_alarm = (tables.alarms.c.key == event.key) & tables.alarms.c.cleared_at_ms.is_(None)
+            connection.execute(update(tables.alarms).where(open_alarm).values(cleared_at_ms=to_ms(event.at)))
+        case _:
+            pass
+
+
+def _text(value: Any) -> str:
+    return codec.encode(value).decode()
+
+
+def _setpoint(connection: Connection, run: int, event: ev.SetpointSent) -> None:
+    setpoint = event.setpoint
+    if setpoint.bound_by == "restart":
+        return  # a setpoint of an earlier run that came back: its row exists
+    row = {
+        "run": run,
+        "no": setpoint.no,
+        "kind": "setpoint",
+        "station": split_evse(setpoint.evse)[0],
+        "evse": setpoint.evse,
+        "current_a": setpoint.current_a,
+        "sent_at_ms": to_ms(event.at),
+        "valid_until_ms": to_ms(setpoint.valid_until),
+        "answered_at_ms": None,
+        "accepted": None,
+        "detail": "",
+    }
+    connection.execute(tables.commands.insert(), [row])
+
+
+def _answer(connection: Connection, no: int, at: Any, *, accepted: bool | None, detail: str) -> None:
+    table = tables.commands
+    values = {"accepted": accepted, "detail": detail[:200], "answered_at_ms": to_ms(at) if at is not None else None}
+    is_open = (table.c.kind == "setpoint") & (table.c.no == no) & table.c.accepted.is_(None)
+    connection.execute(update(table).where(is_open).values(**values))
+
+
+def _command(connection: Connection, run: int, event: ev.CommandAnswered) -> None:
+    row = {
+        "run": run,
+        "no": event.no,
+        "kind": event.command,
+        "station": event.station,
+        "evse": None,
+        "current_a": None,
+        "sent_at_ms": to_ms(event.at),
+        "valid_until_ms": None,
+        "answered_at_ms": to_ms(event.at),
+        "accepted": event.accepted,
+        "detail": event.detail[:200],
+    }
+    connection.execute(tables.commands.insert(), [row])
+
+
+def _limit(connection: Connection, event: ev.LimitSet) -> None:
+    limit = event.limit
+    row = {
+        "id": limit.id,
+        "node": limit.node,
+        "source": limit.source,
+        "actor": event.actor,
+        "set_at_ms": to_ms(event.at),
+        "until_at_ms": to_ms(limit.until_at) if limit.until_at is not None else None,
+        "withdrawn_at_ms": None,
+        "body": _text(limit),
+    }
+    _upsert(connection, tables.limits, [row], ("id",))
