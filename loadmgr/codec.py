@@ -28,14 +28,18 @@ class CodecError(LoadManagerError):
 
 @cache
 def _kinds() -> Mapping[str, type]:
-    types = (*get_args(Event), *get_args(Command), Plan, Session, Limit)
-    return {t.__name__: t for t in types}
+    types: list[Any] = [*get_args(Event), *get_args(Command), Plan, Session, Limit]
+    found: dict[str, type] = {}
+    for known in types:
+        found[known.__name__] = known
+    return found
 
 
 def encode(value: Event | Command | Plan | Session | Limit) -> bytes:
     """JSON bytes ``{"kind": …, "v": 1, …fields}``; a field at its default is left out, times are ISO 8601 in UTC."""
-    body = _encoder(type(value))(value)
-    return orjson.dumps({"kind": type(value).__name__, "v": VERSION, **body})
+    kind: Any = type(value)
+    body = _encoder(kind)(value)
+    return orjson.dumps({"kind": kind.__name__, "v": VERSION, **body})
 
 
 def kind_of(value: object) -> str:

@@ -1,4 +1,4 @@
-"""The small contracts between the core and the world. Each has a memory implementation and one contract test."""
+"""The small contracts between the core and the world."""
 
 from __future__ import annotations
 

@@ -37,8 +37,10 @@ def restored(remembered: Remembered, now: datetime) -> Iterator[ev.Event]:
             meter_start_kwh=session.meter_start_kwh,
             register_kwh=session.register_kwh,
             energy_kwh=session.energy_kwh,
+            is_register_known=session.is_register_known,
         )
         yield ev.IntentSet(at=now, session=session.id, intent=session.intent, actor="restart")
+    yield from remembered.alarms
     for order in remembered.open_setpoints:
         if order.evse is None or order.current_a is None or order.valid_until is None:
             continue

@@ -194,12 +194,21 @@ def with_answer(state: EvseState, event: ev.SetpointAnswered, evse: Evse, rest_a
 
 
 def with_no_answer(state: EvseState, event: ev.SetpointUnanswered) -> EvseState:
-    """It may be in force or not: keep it, marked unknown."""
+    """It may be in force or not: keep it, marked unknown. What never left is forgotten."""
+    if not event.was_sent:
+        return replace(state, orders=tuple(o for o in state.orders if o.setpoint.no != event.no))
     orders = tuple(
         replace(o, outcome=Outcome.UNKNOWN) if o.setpoint.no == event.no and o.outcome is Outcome.PENDING else o
         for o in state.orders
     )
     return replace(state, orders=orders)
+
+
+def with_new_link(state: EvseState) -> EvseState:
+    """The station connected or booted anew: what it still holds is unknown until it answers again [A-133]."""
+    if not state.orders:
+        return state
+    return replace(state, orders=tuple(replace(o, outcome=Outcome.UNKNOWN) for o in state.orders))
 
 
 def with_sample(

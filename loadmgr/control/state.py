@@ -226,7 +226,11 @@ def _station(state: SiteState, event: StationEvent) -> SiteState:
                 after = known  # it holds the same profile already
             else:
                 after = replace(known, failsafe=FailsafeState.REFUSED)
-    return replace(state, stations=_with(state.stations, known.id, after))
+    state = replace(state, stations=_with(state.stations, known.id, after))
+    if isinstance(event, ev.StationConnected | ev.StationBooted):
+        for evse in state.site.stations[known.id].evses:
+            state = _evse(state, evse, evse_state.with_new_link)
+    return state
 
 
 def _session_started(state: SiteState, event: ev.SessionStarted) -> SiteState:
@@ -242,6 +246,7 @@ def _session_started(state: SiteState, event: ev.SessionStarted) -> SiteState:
         meter_start_kwh=event.meter_start_kwh,
         register_kwh=event.meter_start_kwh if event.register_kwh is None else event.register_kwh,
         energy_kwh=event.energy_kwh,
+        is_register_known=event.is_register_known,
     )
     settle_s = evse.caps.settle_s
     after = _evse(state, event.evse, lambda e: evse_state.with_session(e, event.session, event.at, settle_s))
@@ -249,7 +254,7 @@ def _session_started(state: SiteState, event: ev.SessionStarted) -> SiteState:
 
 
 def _session_ended(state: SiteState, event: ev.SessionEnded) -> SiteState:
-    session = state.sessions.get(event.session)
+    session = state.sessions.get(event.session) or state.ended.get(event.session)
     if session is None:
         return state
     if event.meter_stop_kwh is not None:

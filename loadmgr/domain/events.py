@@ -110,6 +110,7 @@ class SessionStarted:
     id_tag: str = ""
     started_at: datetime | None = None
     meter_start_kwh: float = 0.0
+    is_register_known: bool = True
     register_kwh: float | None = None
     energy_kwh: float = 0.0
     """The last two are set only when a restart brings a running session back."""
@@ -210,11 +211,15 @@ class SetpointAnswered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetpointUnanswered:
-    """No answer came in time or the link broke: the setpoint may or may not be in force [A03]."""
+    """No answer came in time or the link broke: the setpoint may or may not be in force [A03].
+
+    ``was_sent`` false: it never left, so it cannot be in force.
+    """
 
     at: datetime
     no: int
     evse: EvseId
+    was_sent: bool = True
     detail: str = ""
 
 

@@ -41,6 +41,8 @@ class Session:
     id_tag: str = ""
     meter_start_kwh: float = 0.0
     register_kwh: float = 0.0
+    is_register_known: bool = True
+    """False until a station that did not say its register at the start says it; then energy counts from there."""
     register_before_kwh: float | None = None
     """Reading before a drop of the register that may be a glitch."""
     energy_kwh: float = 0.0
@@ -62,6 +64,10 @@ def session_energy(session: Session, register_kwh: float) -> Session:
     old level the drop was a glitch and only the rise above the old level counts; else a new segment has begun and
     what it has grown counts.
     """
+    if not session.is_register_known:
+        return replace(
+            session, meter_start_kwh=register_kwh, register_kwh=register_kwh, is_register_known=True
+        )
     before_kwh, last_kwh = session.register_before_kwh, session.register_kwh
     if register_kwh < last_kwh:
         if last_kwh - register_kwh <= RESET_KWH:

@@ -1,0 +1,1 @@
+"""OCPP central system: session without sockets, one gateway, a folder per version."""

@@ -1,0 +1,1 @@
+"""A simulated site: station twins over real sockets, cars, meters and time."""

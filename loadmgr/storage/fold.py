@@ -11,6 +11,7 @@ from loadmgr.domain.samples import Quality
 from loadmgr.domain.session import Session, session_energy
 from loadmgr.ports import SampleRow
 
+ENDED_KEPT = 500
 KEPT_DAYS = 7
 """Sessions that ended this recently are remembered over a restart, so that a repeated message is recognised [B14]."""
 
@@ -35,6 +36,8 @@ class SessionFold:
     """Running sessions as the store knows them. ``take`` returns the session that an event changed, if any."""
 
     known: dict[SessionId, Session] = field(default_factory=dict)
+    ended: dict[SessionId, Session] = field(default_factory=dict)
+    """The newest that ended: the station's own word may correct an end that was inferred."""
 
     def take(self, event: ev.Event) -> Session | None:
         """Fold one event; the same rules as the state of the controller."""
@@ -51,15 +54,20 @@ class SessionFold:
                     meter_start_kwh=event.meter_start_kwh,
                     register_kwh=event.meter_start_kwh if event.register_kwh is None else event.register_kwh,
                     energy_kwh=event.energy_kwh,
+                    is_register_known=event.is_register_known,
                 )
                 return self._keep(started)
             case ev.SessionEnded():
-                session = self.known.pop(event.session, None)
+                session = self.known.pop(event.session, None) or self.ended.get(event.session)
                 if session is None:
                     return None
                 if event.meter_stop_kwh is not None:
                     session = session_energy(session, event.meter_stop_kwh)
-                return replace(session, ended_at=event.ended_at or event.at, end_reason=event.reason)
+                session = replace(session, ended_at=event.ended_at or event.at, end_reason=event.reason)
+                self.ended[session.id] = session
+                while len(self.ended) > ENDED_KEPT:
+                    del self.ended[next(iter(self.ended))]
+                return session
             case ev.IntentSet():
                 session = self.known.get(event.session)
                 return None if session is None else self._keep(replace(session, intent=event.intent))

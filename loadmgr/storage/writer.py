@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table, update
+from sqlalchemy import Connection, Table, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from loadmgr import codec
@@ -122,7 +122,9 @@ def _project(connection: Connection, run: int, event: ev.Event) -> None:
             _upsert(connection, tables.plans, [row], ("no",))
         case ev.AlarmRaised():
             row = {"key": event.key, "raised_at_ms": to_ms(event.at), "cleared_at_ms": None, "body": _text(event)}
-            connection.execute(tables.alarms.insert(), [row])
+            same = (tables.alarms.c.key == event.key) & tables.alarms.c.cleared_at_ms.is_(None)
+            if connection.execute(select(tables.alarms.c.id).where(same)).first() is None:
+                connection.execute(tables.alarms.insert(), [row])
         case ev.AlarmCleared():
             open_alarm = (tables.alarms.c.key == event.key) & tables.alarms.c.cleared_at_ms.is_(None)
             connection.execute(update(tables.alarms).where(open_alarm).values(cleared_at_ms=to_ms(event.at)))

@@ -1,0 +1,87 @@
+"""What every version's translation takes and gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from loadmgr.domain import events as ev
+from loadmgr.domain.ids import EvseId, MeterId, StationId, evse_id
+from loadmgr.domain.samples import Quality
+from loadmgr.domain.site import Evse, Site
+from loadmgr.ocpp.metering import Measurement
+from loadmgr.ocpp.schemas import Json
+from loadmgr.ocpp.transactions import Known, Transactions
+
+LIVE = timedelta(seconds=60)
+"""A sample whose own time is further from now than this is history [C-24], or its clock is wrong."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """Where messages of one station are handled: who it is, what it has, and the rules for it."""
+
+    station: StationId
+    site: Site
+    transactions: Transactions
+    heartbeat_s: int
+    accept: frozenset[str] | None
+
+    def evse(self, number: int) -> Evse | None:
+        """The EVSE of this station with this number."""
+        return self.site.evses.get(evse_id(self.station, number))
+
+    def accepts(self, id_tag: str) -> bool:
+        """Is this id tag on the list (or is everybody accepted)?"""
+        return self.accept is None or id_tag in self.accept
+
+
+@dataclass(slots=True, kw_only=True)
+class Handled:
+    """Answer and events of one message. ``must_last``: answer only after the events are on disk.
+
+    ``refusal`` is (code, detail) when the answer is a CALLERROR.
+    """
+
+    answer: Json = field(default_factory=dict)
+    events: list[ev.Event] = field(default_factory=list)
+    must_last: bool = False
+    refusal: tuple[str, str] | None = None
+
+
+def sample_event(
+    desk: Desk, number: int, measurement: Measurement, times: tuple[datetime | None, datetime], known: Known | None
+) -> ev.MeterSample:
+    """The event of one measurement; ``times`` = (the station's own time, our time).
+
+    A plausible time of the station is kept; one far off means a queued sample or a wrong clock: history if it lies
+    in the past, our time if in the future.
+    """
+    said_at, now = times
+    quality = measurement.quality
+    measured_at = now
+    if said_at is not None:
+        if abs(said_at - now) <= LIVE:
+            measured_at = said_at
+        elif said_at < now:
+            measured_at, quality = said_at, Quality.HISTORY
+    if known is not None and measurement.measured.energy_kwh is not None and quality is not Quality.HISTORY:
+        known.last_register_kwh = measurement.measured.energy_kwh
+    return ev.MeterSample(
+        at=now,
+        meter=MeterId(EvseId(f"{desk.station}/{number}")),
+        measured_at=measured_at,
+        measured=measurement.measured,
+        session=known.session if known is not None else None,
+        quality=quality,
+    )
+
+
+def end_event(
+    desk: Desk, known: Known, now: datetime, *, meter_stop_kwh: float | None, ended_at: datetime | None, reason: str
+) -> ev.SessionEnded:
+    """Note the end of a transaction and make its event."""
+    desk.transactions.end(known)
+    return ev.SessionEnded(
+        at=now, session=known.session, ended_at=ended_at, meter_stop_kwh=meter_stop_kwh, reason=reason
+    )

@@ -1,0 +1,76 @@
+"""The versions that this gateway speaks, as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+
+from loadmgr.domain.commands import Command
+from loadmgr.domain.params import ControlParams
+from loadmgr.ocpp.schemas import Json
+from loadmgr.ocpp.translation import Desk, Handled
+from loadmgr.ocpp.v16 import commands as commands_16
+from loadmgr.ocpp.v16 import events as events_16
+from loadmgr.ocpp.v16 import setup as setup_16
+from loadmgr.ocpp.v201 import commands as commands_201
+from loadmgr.ocpp.v201 import events as events_201
+from loadmgr.ocpp.v201 import setup as setup_201
+
+Setup = tuple[tuple[str, tuple[str, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """One version's translation. ``needs_boot``: a CALL before an accepted boot is a security error [D-23]."""
+
+    ocpp: str
+    subprotocol: str
+    needs_boot: bool
+    handle: Callable[[Desk, str, Json, datetime], Handled]
+    to_calls: Callable[[Command], tuple[tuple[str, Json], ...]]
+    outcome: Callable[[str, Json], tuple[bool, str]]
+    settings: Callable[[ControlParams], Setup]
+    capabilities: tuple[str, ...]
+
+
+VERSIONS: Mapping[str, Version] = MappingProxyType(
+    {
+        "ocpp2.0.1": Version(
+            ocpp="2.0.1",
+            subprotocol="ocpp2.0.1",
+            needs_boot=True,
+            handle=events_201.handle,
+            to_calls=commands_201.to_calls,
+            outcome=commands_201.outcome,
+            settings=setup_201.settings,
+            capabilities=setup_201.CAPABILITIES,
+        ),
+        "ocpp1.6": Version(
+            ocpp="1.6",
+            subprotocol="ocpp1.6",
+            needs_boot=False,
+            handle=events_16.handle,
+            to_calls=commands_16.to_calls,
+            outcome=commands_16.outcome,
+            settings=setup_16.settings,
+            capabilities=setup_16.CAPABILITIES,
+        ),
+    }
+)
+"""By subprotocol, the preferred one first."""
+
+ASSUMED = "ocpp1.6"
+"""What a station without a subprotocol header speaks, if its site file entry says that it may [G-40]."""
+
+
+def by_number(ocpp: str) -> Version:
+    """The version with this number. Raises ``KeyError`` for one that is not spoken."""
+    return next(v for v in VERSIONS.values() if v.ocpp == ocpp) if _is_spoken(ocpp) else VERSIONS[ocpp]
+
+
+def _is_spoken(ocpp: str) -> bool:
+    return any(v.ocpp == ocpp for v in VERSIONS.values())
+
+

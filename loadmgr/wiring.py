@@ -1,0 +1,107 @@
+"""Settings → a running service: the only place that knows which parts go together."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import logging
+import secrets
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import uvicorn
+
+from loadmgr.ocpp.gateway import Gateway
+from loadmgr.ports import Clock
+from loadmgr.runtime import LoadManager
+from loadmgr.settings import Settings
+from loadmgr.storage.store import SqlStore
+
+log = logging.getLogger(__name__)
+
+WEB_APP = "api.app"
+"""The web application is found by name, because nothing here may import the outermost layer."""
+
+
+def build_manager(settings: Settings, *, clock: Clock | None = None) -> LoadManager:
+    """A manager on the database of the settings; it starts when it is entered."""
+    return LoadManager(settings, store=SqlStore(settings.storage_url), clock=clock)
+
+
+@asynccontextmanager
+async def gateway_of(manager: LoadManager) -> AsyncIterator[Gateway | None]:
+    """The OCPP gateway of a running manager, if its settings say where to listen."""
+    settings = manager.settings
+    if settings.ocpp.listen is None:
+        yield None
+        return
+    gateway = Gateway(settings.ocpp, manager, manager.state.params, manager.remembered, settings.ocpp.listen)
+    manager.link = gateway
+    async with gateway:
+        yield gateway
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A service that runs: the manager, its gateway, the address of the web application and the operator's key."""
+
+    manager: LoadManager
+    gateway: Gateway | None
+    url: str
+    api_key: str
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handlers: the service decides when to stop."""
+
+    def install_signal_handlers(self) -> None:
+        """Leave signals alone."""
+
+
+@asynccontextmanager
+async def running(settings: Settings, *, clock: Clock | None = None, dashboard: bool = True) -> AsyncIterator[Running]:
+    """The whole service: storage, loops, gateway, API and dashboard. Stops everything on leaving."""
+    key = settings.api.key or secrets.token_urlsafe(24)
+    async with build_manager(settings, clock=clock) as manager, gateway_of(manager) as gateway:
+        app: Any = importlib.import_module(WEB_APP).create_app(manager, key=key, dashboard=dashboard)
+        config = uvicorn.Config(
+            app,
+            host=settings.api.listen.host,
+            port=settings.api.listen.port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=2,
+            ws="websockets-sansio",
+        )
+        server = _Server(config)
+        serving = asyncio.create_task(server.serve(), name="api")
+        while not server.started:
+            if serving.done():
+                await serving
+                raise RuntimeError("the API server ended before it started")
+            await asyncio.sleep(0.01)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        try:
+            yield Running(
+                manager=manager, gateway=gateway, url=f"http://{settings.api.listen.host}:{port}", api_key=key
+            )
+        finally:
+            server.should_exit = True
+            await serving
+
+
+async def run_service(settings: Settings) -> None:
+    """Run until SIGINT or SIGTERM; chargers are left with setpoints that expire into their fail-safe [F16]."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, stop.set)
+    async with running(settings) as service:
+        log.info("serving", extra={"api": service.url, "site": settings.name})
+        if settings.api.key is None:
+            print(f"API key of this run: {service.api_key}", flush=True)  # noqa: T201 the operator must see it once
+        await stop.wait()
