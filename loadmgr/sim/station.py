@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from ocpp.exceptions import OCPPError
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.typing import Subprotocol
@@ -112,6 +113,7 @@ class Twin:
     n_sent: int = 0
     n_handled: int = 0
     n_refused_logins: int = 0
+    errors: list[str] = field(default_factory=list)
     is_busy: bool = False
     outlet: Outlet = field(init=False)
     client: Any = None  # the ocpp package has no types
@@ -230,6 +232,12 @@ class Twin:
                     elif self._queue:
                         await self._queue[0](client)
                         self._queue.popleft()
+                except OCPPError as error:
+                    self.errors.append(f"{type(error).__name__}: {error}")
+                    if not self._needs_boot:
+                        self._queue.popleft()  # the central system refused it: repeating would not help
+                    else:
+                        await self.clock.sleep(RETRY_S)
                 except (ConnectionClosed, TimeoutError):
                     if self.client is client:
                         await self.clock.sleep(RETRY_S)

@@ -1,0 +1,192 @@
+"""A simulated day: service, gateway, twins over real sockets, and the drivers' app."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from loadmgr.domain import events as ev
+from loadmgr.domain.ids import SessionId, StationId
+from loadmgr.domain.limits import Limit
+from loadmgr.domain.session import Session, SessionIntent
+from loadmgr.errors import NotFoundError, StorageError
+from loadmgr.ocpp.gateway import Gateway
+from loadmgr.ports import Clock
+from loadmgr.runtime import LoadManager
+from loadmgr.settings import Address, Settings
+from loadmgr.sim.arrivals import Arrival
+from loadmgr.sim.clock import LockStepClock
+from loadmgr.sim.station import Dialect, Twin
+from loadmgr.sim.twin16 import Dialect16
+from loadmgr.sim.twin201 import Dialect201
+from loadmgr.sim.world import World
+
+APP_DELAY_S = 3.0
+
+
+def on_any_port(settings: Settings, storage_url: str) -> Settings:
+    """The same site on free ports and another database."""
+    free = Address(host="127.0.0.1", port=0)
+    return replace(
+        settings,
+        storage_url=storage_url,
+        ocpp=replace(settings.ocpp, listen=free, ping_s=None),
+        api=replace(settings.api, listen=free),
+    )
+
+
+@dataclass(slots=True)
+class Simulation:
+    """A world with its twins and drivers, connected to a running service."""
+
+    settings: Settings
+    clock: Clock
+    manager: LoadManager
+    gateway: Gateway
+    world: World
+    arrivals: tuple[Arrival, ...] = ()
+    n_apps_busy: int = 0
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    @property
+    def twins(self) -> Mapping[StationId, Twin]:
+        """All twins by station."""
+        return self.world.twins
+
+    def in_flight(self) -> str:
+        """What is under way, or "": a lock-step clock waits for it."""
+        if self.manager.is_busy:
+            return "a plan is being solved"
+        if self.gateway.pending_replies:
+            return "an answer waits for the disk"
+        if self.n_apps_busy:
+            return "a driver's app talks to the service"
+        for twin in self.twins.values():
+            traffic = self.gateway.traffic(twin.id)
+            if twin.is_busy or twin.is_connected != (traffic is not None):
+                return f"{twin.id} connects or disconnects"
+            if traffic is not None and (twin.n_sent != traffic[0] or twin.n_handled != traffic[1]):
+                return f"{twin.id}: sent {twin.n_sent}, handled {traffic[0]}; got {twin.n_handled} of {traffic[1]}"
+        return ""
+
+    def start(self) -> None:
+        """Start world, twins and drivers."""
+        self.world.start()
+        for twin in self.twins.values():
+            twin.start()
+        self._tasks = [asyncio.create_task(self._drive(a), name=f"driver-{a.name}") for a in self.arrivals]
+        self._tasks.append(asyncio.create_task(self._app(), name="app"))
+
+    async def stop(self) -> None:
+        """Stop drivers, twins and world."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(t.stop() for t in self.twins.values()))
+        await self.world.stop()
+
+    async def _drive(self, arrival: Arrival) -> None:
+        """Come, plug in, leave."""
+        twin = self.twins[arrival.station]
+        await self.clock.sleep((arrival.at - self.clock.now()).total_seconds())
+        twin.plug_in(arrival.car, arrival.name[-20:])
+        await self.clock.sleep((arrival.until - self.clock.now()).total_seconds())
+        twin.plug_out()
+
+    async def _app(self) -> None:
+        """Drivers tell energy and departure some seconds after their session appeared."""
+        with self.manager.subscribe(10_000) as events:
+            async for event in events:
+                if isinstance(event, ev.SessionStarted):
+                    self._tasks.append(asyncio.create_task(self._tell(event), name=f"tell-{event.session}"))
+
+    async def _tell(self, event: ev.SessionStarted) -> None:
+        by_tag = {a.name[-20:]: a for a in self.arrivals}
+        arrival = by_tag.get(event.id_tag)
+        if arrival is None or (arrival.said_kwh is None and arrival.said_until is None):
+            return
+        await self.clock.sleep(APP_DELAY_S)
+        intent = SessionIntent(energy_kwh=arrival.said_kwh, depart_at=arrival.said_until, source="app")
+        self.n_apps_busy += 1
+        try:
+            await self.manager.set_intent(event.session, intent, actor="app")
+        except (NotFoundError, StorageError):
+            return  # the car has left again, or the service is going down: the app gives up
+        finally:
+            self.n_apps_busy -= 1
+
+    async def set_limit(self, limit: Limit) -> None:
+        """Set a limit in the service; the truth is judged by it from the time ``grace_s`` later on."""
+        await self.manager.set_limit(limit, actor="scenario")
+
+    async def run_to(self, until: datetime) -> None:
+        """Let simulated time pass until ``until``."""
+        if isinstance(self.clock, LockStepClock):
+            await self.clock.advance_to(until, self.in_flight)
+            return
+        await self.clock.sleep((until - self.clock.now()).total_seconds())
+
+    def truth_wh(self) -> dict[str, int]:
+        """Energy of every finished transaction as the twins measured it, by id tag."""
+        return {t.id_tag: t.energy_wh for twin in self.twins.values() for t in twin.finished}
+
+    async def service_sessions(self) -> tuple[Session, ...]:
+        """Every session as the service stored it."""
+        await self.manager.durable()
+        return await self.manager.history.sessions(open_only=False, limit=100_000)
+
+
+def dialect_of(place: int) -> Dialect:
+    """Every second station speaks 2.0.1."""
+    return Dialect201() if place % 2 else Dialect16()
+
+
+def make_twins(
+    settings: Settings, clock: Clock, port: int, on_change: Callable[[], None]
+) -> dict[StationId, Twin]:
+    """A twin for every EVSE-1 station of the site, versions in turn."""
+    found = {}
+    for place, station in enumerate(settings.context.site.stations.values()):
+        evse = settings.context.site.evses[station.evses[0]]
+        found[station.id] = Twin(
+            id=station.id,
+            evse=evse,
+            url=f"ws://127.0.0.1:{port}{settings.ocpp.path}",
+            password=settings.ocpp.stations[station.id].password or "",
+            clock=clock,
+            dialect=dialect_of(place),
+            on_change=on_change,
+            sample_interval_s=settings.context.params.sample_interval_s,
+        )
+    return found
+
+
+@asynccontextmanager
+async def simulated(
+    settings: Settings,
+    clock: Clock,
+    service: tuple[LoadManager, Gateway],
+    arrivals: tuple[Arrival, ...] = (),
+    *,
+    seed: int = 1,
+) -> AsyncIterator[Simulation]:
+    """A simulation around a running service; twins connect at once."""
+    manager, gateway = service
+    world = World(context=settings.context, clock=clock, take=lambda sample: manager.take(sample), seed=seed)
+    world.twins = make_twins(settings, clock, gateway.port, world.changed)
+    simulation = Simulation(
+        settings=settings, clock=clock, manager=manager, gateway=gateway, world=world, arrivals=arrivals
+    )
+    simulation.start()
+    try:
+        yield simulation
+    finally:
+        await simulation.stop()
+
+
+def session_of(sessions: tuple[Session, ...], tag: str) -> SessionId | None:
+    """Id of the session with this id tag."""
+    return next((s.id for s in sessions if s.id_tag == tag), None)
