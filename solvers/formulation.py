@@ -29,8 +29,12 @@ COMFORT = 1e-3
 """Comfort per kWh as a part of the price level."""
 PROMISE = 10.0
 """Price of a shortfall as a multiple of the most that serving it can cost."""
-CHANGE_SHARE = 0.1
-"""Part of the comfort budget for a change of the first step, per kWh moved in it."""
+LEAST_URGENCY = 0.1
+CHANGE_SHARE = 0.5
+"""Price of a change of the first step, as a part of what waiting one step costs the least urgent session. It must stay
+below 1: else not to change is always cheaper, and a plan that is made anew every tick would put work off for ever.
+"""
+CURTAIL_SHARE = 0.1
 
 Bools = NDArray[np.bool_]
 Index = NDArray[np.int64]
@@ -198,6 +202,14 @@ def price_level(problem: ChargingProblem) -> float:
     )
 
 
+def _urgency(problem: ChargingProblem) -> Floats:
+    """(S,) in [LEAST_URGENCY, 1]: the part of its stay that a session needs at full power. Who has less time to spare
+    is served sooner, at the scale of comfort only.
+    """
+    most = np.maximum(problem.power_max_kw @ problem.step_h * problem.efficiency, 1e-9)
+    return np.clip(problem.need_kwh / most, LEAST_URGENCY, 1.0)
+
+
 def _costs(problem: ChargingProblem, layout: Layout) -> Floats:
     cost = np.zeros(layout.n_cols)
     options, hours = problem.options, problem.step_h
@@ -205,7 +217,8 @@ def _costs(problem: ChargingProblem, layout: Layout) -> Floats:
     comfort = COMFORT * max(level, 1.0)
     middle = np.cumsum(hours) - hours / 2
     later = middle / hours.sum()
-    cost[: layout.first_u] = options.sooner_weight * comfort * (hours * later)[layout.step_of]
+    sooner = options.sooner_weight * comfort * hours * later
+    cost[: layout.first_u] = sooner[layout.step_of] * _urgency(problem)[layout.session_of]
     least = float(problem.efficiency.min(initial=1.0))
     promise = PROMISE * (level / least + comfort * (options.sooner_weight + options.change_weight + 1.0))
     rising = 1.0 + (np.arange(layout.n_segments) + 0.5) / layout.n_segments
@@ -215,8 +228,10 @@ def _costs(problem: ChargingProblem, layout: Layout) -> Floats:
     if layout.has_pv:
         middle_x = layout.first_x + problem.n_steps
         cost[layout.first_x : middle_x] = -problem.export_price_per_kwh * hours
-        cost[middle_x : layout.first_change] = comfort * CHANGE_SHARE * hours
-    cost[layout.first_change : layout.first_soft] = options.change_weight * comfort * CHANGE_SHARE * hours[0]
+        cost[middle_x : layout.first_change] = comfort * CURTAIL_SHARE * hours
+    wait = LEAST_URGENCY * (later[1] - later[0] if later.size > 1 else 1.0)
+    change = options.change_weight * comfort * CHANGE_SHARE * wait * hours[0]
+    cost[layout.first_change : layout.first_soft] = change
     cost[layout.first_soft :] = problem.row_soft_price[layout.soft_row] * hours[layout.soft_step]
     return cost
 

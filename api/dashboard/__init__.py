@@ -1,0 +1,1 @@
+"""NiceGUI pages on the API's application; every asset comes from the package."""

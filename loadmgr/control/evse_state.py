@@ -16,6 +16,10 @@ from loadmgr.domain.site import Evse
 EXPIRY_GRACE = timedelta(seconds=15)
 """A charger's clock may be this late: a setpoint counts that much longer than it says."""
 
+SPARE_A = 1.0
+SPARE_S = 30.0
+"""A car that leaves more than ``SPARE_A`` (or a tenth) of its offer unused for this long shows its own limit [G-111]."""
+
 DRAWING_A = 1.0
 """Above this current per phase a car draws [C-4]."""
 
@@ -67,6 +71,8 @@ class EvseState:
     obeys_since: datetime | None = None
     is_disobedient: bool = False
     spare_since: datetime | None = None
+    learned_max_a: float | None = None
+    """What the car was seen to take at most although it was offered more; forgotten when it takes more."""
     increased_at: datetime | None = None
     on_since: datetime | None = None
     off_since: datetime | None = None
@@ -128,6 +134,7 @@ def with_session(state: EvseState, session: SessionId, at: datetime, settle_s: f
         moving_until=at + timedelta(seconds=settle_s),
         plugged_at=state.plugged_at or at,
         spare_since=None,
+        learned_max_a=None,
         excess_since=None,
         increased_at=None,
         on_since=None,
@@ -262,10 +269,14 @@ def _judged(
 def _spare(state: EvseState, event: ev.MeterSample, drawn_a: float, evse: Evse) -> EvseState:
     """Note since when the car takes clearly less than it is offered [G-111]."""
     order = state.last_order
+    if state.learned_max_a is not None and drawn_a > state.learned_max_a + SPARE_A:
+        state = replace(state, learned_max_a=None)
     if order is None or order.outcome is not Outcome.ACCEPTED or order.setpoint.current_a < evse.caps.current_min_a:
         return replace(state, spare_since=None)
-    if drawn_a >= order.setpoint.current_a - max(2.0, 0.1 * order.setpoint.current_a):
+    if drawn_a >= order.setpoint.current_a - max(SPARE_A, 0.1 * order.setpoint.current_a):
         return replace(state, spare_since=None)
     if state.moving_until is not None and event.measured_at < state.moving_until:
         return state
-    return replace(state, spare_since=state.spare_since or event.measured_at)
+    since = state.spare_since or event.measured_at
+    known = (event.measured_at - since).total_seconds() >= SPARE_S
+    return replace(state, spare_since=since, learned_max_a=drawn_a if known else state.learned_max_a)

@@ -18,8 +18,12 @@ OVERTIME_FACTOR = 0.3
 UNKNOWN_REST_KWH = 2.0
 """A car of which nobody said what it needs gets at least this much ahead, as long as it takes energy."""
 
-SPARE_S = 60.0
-"""A car that takes less than it is offered for this long is planned with what it takes [G-111]."""
+PROBE_A = 1.2
+"""A car that showed its own limit is planned with that much more, so that a rise is seen [G-111]."""
+
+EARLY_S = 300.0
+EARLY_FRAC = 0.1
+"""Plans end this much before the departure (at most this part of the time left): cars follow late and not quite."""
 
 FULL_KWH = 0.0005
 """Less than this is nothing: half a watt-hour."""
@@ -57,26 +61,26 @@ def need_of(state: SiteState, session: Session, now: datetime) -> Need:
     depart_at = intent.depart_at or session.started_at + timedelta(seconds=params.stay_default_s)
     if depart_at <= now + timedelta(seconds=params.plan_s):
         depart_at, priority = now + OVERTIME, priority * OVERTIME_FACTOR
+    else:
+        depart_at -= min(timedelta(seconds=EARLY_S), (depart_at - now) * EARLY_FRAC)
     return Need(
         session=session,
         energy_kwh=max(energy_kwh, 0.0),
         depart_at=depart_at,
         priority=priority,
-        power_max_kw=_power_max_kw(state, session, n_phases, now),
+        power_max_kw=_power_max_kw(state, session, n_phases),
         n_phases=n_phases,
     )
 
 
-def _power_max_kw(state: SiteState, session: Session, n_phases: int, now: datetime) -> float:
+def _power_max_kw(state: SiteState, session: Session, n_phases: int) -> float:
     evse = state.site.evses[session.evse]
     known = state.evses[session.evse]
     current_a = evse.caps.current_max_a
     if session.car_max_a is not None:
         current_a = min(current_a, session.car_max_a)
-    spare = known.spare_since
-    if known.sample is not None and spare is not None and (now - spare).total_seconds() >= SPARE_S:
-        drawn_a = max(known.draw_a())
-        current_a = min(current_a, max(drawn_a + max(2.0, 0.1 * drawn_a), evse.caps.current_min_a))
+    if known.learned_max_a is not None:
+        current_a = min(current_a, max(known.learned_max_a + PROBE_A, evse.caps.current_min_a))
     if known.status in {EvseStatus.FAULTED, EvseStatus.UNAVAILABLE, EvseStatus.FINISHING}:
         current_a = 0.0
     return min(units.a_to_kw(current_a, evse.caps.voltage_v, n_phases), full_power_kw(evse.caps))

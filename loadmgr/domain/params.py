@@ -41,8 +41,8 @@ class ControlParams:
     """A car that draws more than its setpoint allows for this long is disobedient [G-112]."""
     plan_life_s: float = 90.0
     """A plan older than this is not fresh; rules share the capacity instead."""
-    horizon: tuple[tuple[int, float], ...] = ((12, 300.0), (20, 900.0), (12, 1800.0), (12, 3600.0))
-    """Step grid of the plan as (count, seconds): 5 min for an hour, then coarser, 24 h in all."""
+    horizon: tuple[tuple[int, float], ...] = ((5, 60.0), (11, 300.0), (20, 900.0), (12, 1800.0), (12, 3600.0))
+    """Step grid of the plan as (count, seconds): a minute at first, then coarser, 24 h in all."""
     engine: str = "highs"
     solve_deadline_s: float = 5.0
     energy_default_kwh: float = 10.0

@@ -56,6 +56,13 @@ class Tag:
 
 
 @dataclass(slots=True)
+class Activity:
+    """A counter that moves with every frame and every link: cheap to compare."""
+
+    n: int = 0
+
+
+@dataclass(slots=True)
 class Connection:
     """Everything about one open link except the socket."""
 
@@ -64,6 +71,7 @@ class Connection:
     version: Version
     session: Session
     spawn: Callable[[Coroutine[Any, Any, None]], None]
+    activity: Activity = field(default_factory=Activity)
     is_accepted: bool = False
     booted: asyncio.Event = field(default_factory=asyncio.Event)
     outbox: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
@@ -250,6 +258,7 @@ class Connection:
             return
         now = self.host.clock.now()
         self.n_sent += len(frames)
+        self.activity.n += 1
         for frame in frames:
             self._log("out", frame, now)
             self.outbox.put_nowait(frame)

@@ -23,7 +23,7 @@ from loadmgr.domain.ids import StationId
 from loadmgr.domain.params import ControlParams
 from loadmgr.ocpp import onboarding
 from loadmgr.ocpp.auth import Gatekeeper
-from loadmgr.ocpp.connection import Connection, Host
+from loadmgr.ocpp.connection import Activity, Connection, Host
 from loadmgr.ocpp.session import Session as OcppSession
 from loadmgr.ocpp.transactions import Transactions
 from loadmgr.ocpp.translation import Desk
@@ -63,6 +63,7 @@ class Gateway:
         self.frames_handled = 0
         self.frames_sent = 0
         self.takeovers = 0
+        self.activity = Activity()
 
     # -- life ------------------------------------------------------------------------------------------------------
 
@@ -110,7 +111,7 @@ class Gateway:
     @property
     def pending_replies(self) -> int:
         """Answers that wait for the disk."""
-        return sum(c.pending_replies for c, _ in self._links.values())
+        return sum(c.pending_replies for c, _ in self._links.values() if c.pending_replies)
 
     def traffic(self, station: StationId) -> tuple[int, int] | None:
         """(frames handled, frames handed to the socket) of the open link of a station."""
@@ -178,6 +179,7 @@ class Gateway:
         connection = self._connection(station, str(chosen))
         await self._replace(station)
         self._links[station] = (connection, socket)
+        self.activity.n += 1
         self._host.take(
             ev.StationConnected(at=self._host.clock.now(), station=station, ocpp=connection.version.ocpp)
         )
@@ -206,6 +208,7 @@ class Gateway:
             version=version,
             session=OcppSession(version.ocpp, timeout_s=self._params.call_timeout_s),
             spawn=self._spawn,
+            activity=self.activity,
             is_accepted=station in self._accepted,
         )
 
@@ -224,6 +227,7 @@ class Gateway:
         if known is None or known[0] is not connection:
             return  # it was replaced: the station is still connected
         del self._links[station]
+        self.activity.n += 1
         if connection.is_accepted:
             self._accepted.add(station)
         connection.on_close()
@@ -239,6 +243,7 @@ class Gateway:
                     connection.on_fault("binary frame")  # OCPP-J is text [B03]
                 self.frames_handled += 1
                 connection.n_handled += 1
+                self.activity.n += 1
                 if connection.must_close:
                     await socket.close(1008, connection.must_close)
                     return connection.must_close

@@ -19,7 +19,7 @@ from loadmgr.runtime import LoadManager
 from loadmgr.settings import Address, Settings
 from loadmgr.sim.arrivals import Arrival
 from loadmgr.sim.clock import LockStepClock
-from loadmgr.sim.station import Dialect, Twin
+from loadmgr.sim.station import Activity, Dialect, Twin
 from loadmgr.sim.twin16 import Dialect16
 from loadmgr.sim.twin201 import Dialect201
 from loadmgr.sim.world import World
@@ -48,7 +48,9 @@ class Simulation:
     gateway: Gateway
     world: World
     arrivals: tuple[Arrival, ...] = ()
+    activity: Activity = field(default_factory=Activity)
     n_apps_busy: int = 0
+    _quiet: tuple[int, int] = (-1, -1)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     @property
@@ -64,12 +66,16 @@ class Simulation:
             return "an answer waits for the disk"
         if self.n_apps_busy:
             return "a driver's app talks to the service"
+        seen = (self.gateway.activity.n, self.activity.n)
+        if seen == self._quiet:
+            return ""
         for twin in self.twins.values():
             traffic = self.gateway.traffic(twin.id)
             if twin.is_busy or twin.is_connected != (traffic is not None):
                 return f"{twin.id} connects or disconnects"
             if traffic is not None and (twin.n_sent != traffic[0] or twin.n_handled != traffic[1]):
                 return f"{twin.id}: sent {twin.n_sent}, handled {traffic[0]}; got {twin.n_handled} of {traffic[1]}"
+        self._quiet = seen
         return ""
 
     def start(self) -> None:
@@ -180,6 +186,8 @@ async def simulated(
     simulation = Simulation(
         settings=settings, clock=clock, manager=manager, gateway=gateway, world=world, arrivals=arrivals
     )
+    for twin in world.twins.values():
+        twin.activity = simulation.activity
     simulation.start()
     try:
         yield simulation

@@ -26,6 +26,13 @@ from loadmgr.sim.vehicle import Car
 RETRY_S = 5.0
 
 
+@dataclass(slots=True)
+class Activity:
+    """A counter that all twins of a simulation move with every frame and every link."""
+
+    n: int = 0
+
+
 class Link(Protocol):
     """A client of the ``ocpp`` package on one open socket."""
 
@@ -90,6 +97,7 @@ class CountingSocket:
     async def send(self, text: str) -> None:
         """Send one frame."""
         self._twin.n_sent += 1
+        self._twin.activity.n += 1
         await self._socket.send(text)
 
 
@@ -110,6 +118,7 @@ class Twin:
     settings: dict[str, str] = field(default_factory=dict)
     transaction: Transaction | None = None
     finished: list[Transaction] = field(default_factory=list)
+    activity: Activity = field(default_factory=Activity)
     n_sent: int = 0
     n_handled: int = 0
     n_refused_logins: int = 0
@@ -157,6 +166,7 @@ class Twin:
         while True:
             await self._may_connect.wait()
             self.is_busy = True
+            self.activity.n += 1
             try:
                 async with self._open() as socket:
                     self.n_sent = self.n_handled = 0
@@ -164,11 +174,13 @@ class Twin:
                     self.client = self.dialect.client(self, CountingSocket(socket, self))
                     self._queued.set()
                     self.is_busy = False
+                    self.activity.n += 1
                     await self._follow(socket)
             except (OSError, InvalidStatus, InvalidHandshake, TimeoutError) as error:
                 self.n_refused_logins += isinstance(error, InvalidStatus)
             finally:
                 self._socket, self.client, self.is_busy = None, None, False
+                self.activity.n += 1
             await self.clock.sleep(RETRY_S)
 
     async def _follow(self, socket: ClientConnection) -> None:

@@ -42,6 +42,7 @@ class Client16(ChargePoint):  # type: ignore[misc]  # the ocpp package has no ty
         """Handle a frame and count it."""
         await super().route_message(raw_msg)
         self.twin.n_handled += 1
+        self.twin.activity.n += 1
 
     @on(Action.set_charging_profile, skip_schema_validation=True)
     async def on_profile(self, connector_id: int, cs_charging_profiles: dict[str, Any]) -> Any:

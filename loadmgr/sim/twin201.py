@@ -37,6 +37,7 @@ class Client201(ChargePoint):  # type: ignore[misc]  # the ocpp package has no t
         """Handle a frame and count it."""
         await super().route_message(raw_msg)
         self.twin.n_handled += 1
+        self.twin.activity.n += 1
 
     @on(Action.set_charging_profile, skip_schema_validation=True)
     async def on_profile(self, evse_id: int, charging_profile: dict[str, Any]) -> Any:

@@ -1,0 +1,63 @@
+"""The web application: ``create_app`` for the service, ``create_router`` for a host that has its own."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from fastapi import APIRouter, FastAPI, Request, Response
+
+from api import errors, metrics
+from api.auth import Keys
+from api.routes import events, health, limits, plans, sessions, sites, stations
+from loadmgr.runtime import LoadManager
+
+PREFIX = "/api/v1"
+_ROUTERS = (sites.router, stations.router, sessions.router, limits.router, plans.router, events.router, health.router)
+
+
+def create_router(manager: LoadManager, *, key: str, viewer_key: str | None = None) -> APIRouter:
+    """All routes for a FastAPI application of the host; mount it with ``bind(app, ...)`` done on that application."""
+    del manager, key, viewer_key
+    router = APIRouter()
+    for part in _ROUTERS:
+        router.include_router(part)
+    return router
+
+
+def bind(app: FastAPI, manager: LoadManager, *, key: str, viewer_key: str | None = None) -> None:
+    """Give an application what the routes need: the manager, the keys, metrics and the error table."""
+    app.state.loadmgr = manager
+    app.state.keys = Keys(operator=key, viewer=viewer_key)
+    app.state.metrics = metrics.registry(manager)
+    errors.install(app)
+
+
+def create_app(manager: LoadManager, *, key: str, dashboard: bool = True) -> FastAPI:
+    """The service's application: API under ``/api/v1``, its description under ``/docs``, the dashboard at ``/``."""
+    app = FastAPI(
+        title="loadmgr",
+        version="1",
+        description="Load management of one charging site. Currents are A per phase, import is positive, times are UTC.",
+        redoc_url=None,
+    )
+    bind(app, manager, key=key, viewer_key=manager.settings.api.viewer_key)
+    for part in _ROUTERS:
+        app.include_router(part, prefix=PREFIX)
+    app.middleware("http")(_bounded)
+    if dashboard:
+        from api.dashboard.pages import mount
+
+        mount(app, manager)
+    return app
+
+
+async def _bounded(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+    """Refuse large bodies before they are read, and name what browsers must not do [G24]."""
+    length = request.headers.get("content-length", "0")
+    if request.url.path.startswith(PREFIX) and (not length.isdecimal() or int(length) > errors.BODY_MAX):
+        return errors.problem(413, "Too large", f"a body may have {errors.BODY_MAX} bytes", hint="send less")
+    response = await call_next(request)
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("X-Frame-Options", "DENY")
+    response.headers.setdefault("Referrer-Policy", "no-referrer")
+    return response

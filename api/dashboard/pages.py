@@ -1,0 +1,64 @@
+"""Sign-in, navigation and the first page."""
+
+from __future__ import annotations
+
+import secrets
+
+from fastapi import FastAPI
+from nicegui import app as nicegui_app
+from nicegui import ui
+
+from api.auth import AccessError, Keys
+from api.dashboard.overview import Overview
+from loadmgr.runtime import LoadManager
+
+STYLE = """
+body { background: #f4f5f7; color: #1d2733; font-family: system-ui, sans-serif; }
+.panel { background: #fff; border: 1px solid #dfe3e8; border-radius: 6px; padding: 14px 18px; }
+.big { font-size: 2.4rem; font-weight: 650; line-height: 1.1; font-variant-numeric: tabular-nums; }
+.unit { color: #5b6875; font-size: .95rem; }
+.stale { color: #8a94a0 !important; }
+.bad { color: #b3261e !important; }
+td, th { font-variant-numeric: tabular-nums; }
+"""
+
+
+def mount(app: FastAPI, manager: LoadManager) -> None:
+    """Add the dashboard to an application. Sign-ins last until the service restarts."""
+
+    @ui.page("/sign-in", title="loadmgr · sign in")
+    def sign_in() -> None:
+        _sign_in(app, manager)
+
+    @ui.page("/", title=f"loadmgr · {manager.settings.name}")
+    def home() -> None:
+        if not nicegui_app.storage.user.get("role"):
+            ui.navigate.to("/sign-in")
+            return
+        ui.add_css(STYLE)
+        Overview(manager).build()
+
+    ui.run_with(app, storage_secret=secrets.token_urlsafe(32), language="en-US", show_welcome_message=False)
+
+
+def _sign_in(app: FastAPI, manager: LoadManager) -> None:
+    ui.add_css(STYLE)
+    keys: Keys = app.state.keys
+
+    def attempt() -> None:
+        address = ui.context.client.ip or ""
+        try:
+            actor = keys.actor(field.value, address)
+        except AccessError as error:
+            message.set_text(error.detail.replace("; send the right one in the header X-API-Key", ""))
+            return
+        nicegui_app.storage.user["role"] = actor.name
+        ui.navigate.to("/")
+
+    with ui.column().classes("absolute-center items-center"), ui.column().classes("panel w-96"):
+        ui.label(manager.settings.name).classes("text-xl font-semibold")
+        ui.label("The API key was printed when the service started.").classes("unit")
+        field = ui.input("API key", password=True).classes("w-full").on("keydown.enter", attempt)
+        field.props('autofocus autocomplete="current-password"')
+        message = ui.label("").classes("bad").props('role="alert"')
+        ui.button("Sign in", on_click=attempt).classes("w-full").props("color=blue-grey-8")

@@ -1,0 +1,83 @@
+"""Prometheus metrics, read from the manager when they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from loadmgr.control.view import node_loads
+from loadmgr.domain.site import PHASES
+from loadmgr.runtime import LoadManager
+
+
+class SiteCollector(Collector):
+    """Gauges of the site and counters of the service."""
+
+    def __init__(self, manager: LoadManager) -> None:
+        self._manager = manager
+
+    def collect(self) -> Iterator[Metric]:
+        """Everything, fresh."""
+        yield from self._nodes()
+        yield from self._service()
+        yield from self._counters()
+
+    def _nodes(self) -> Iterator[Metric]:
+        power = GaugeMetricFamily("loadmgr_node_power_kw", "Load below a node, import positive", labels=["node"])
+        limit = GaugeMetricFamily("loadmgr_node_limit_kw", "Tightest power limit of a node", labels=["node"])
+        current = GaugeMetricFamily("loadmgr_node_current_a", "Current of a node per phase", labels=["node", "phase"])
+        limit_a = GaugeMetricFamily("loadmgr_node_limit_a", "Tightest current limit of a node", labels=["node"])
+        headroom = GaugeMetricFamily("loadmgr_node_headroom_a", "Least headroom over the phases", labels=["node"])
+        for node in node_loads(self._manager.state, self._manager.now()):
+            power.add_metric([node.node], node.power_kw)
+            for phase, value in zip(PHASES, node.current_a, strict=True):
+                current.add_metric([node.node, phase], value)
+            if node.limit_kw is not None:
+                limit.add_metric([node.node], node.limit_kw)
+            if node.limit_a is not None and node.headroom_a is not None:
+                limit_a.add_metric([node.node], node.limit_a)
+                headroom.add_metric([node.node], min(node.headroom_a))
+        yield from (power, limit, current, limit_a, headroom)
+
+    def _service(self) -> Iterator[Metric]:
+        manager, health = self._manager, self._manager.health()
+        state = manager.state
+        connected = sum(1 for s in state.stations.values() if s.is_connected)
+        values = (
+            ("loadmgr_sessions", "Running sessions", float(len(state.sessions))),
+            ("loadmgr_stations_connected", "Stations with an open link", float(connected)),
+            ("loadmgr_stations", "Stations of the site file", float(len(state.stations))),
+            ("loadmgr_alarms", "Alarms that stand", float(len(state.alarms))),
+            ("loadmgr_tick_age_seconds", "Time since the protect loop ran", health.tick_age_s),
+            ("loadmgr_plan_age_seconds", "Age of the plan in force", health.plan_age_s or 0.0),
+            ("loadmgr_storage_degraded", "1 while events wait in memory", float(health.storage_degraded)),
+            ("loadmgr_solve_ms", "Duration of the last solve", manager.stats.solve_ms_last),
+            ("loadmgr_protect_ms", "Duration of the last protect tick", manager.stats.protect_ms_last),
+        )
+        for name, text, value in values:
+            yield GaugeMetricFamily(name, text, value=value)
+
+    def _counters(self) -> Iterator[Metric]:
+        stats = self._manager.stats
+        values = (
+            ("loadmgr_events", "Events taken", stats.events),
+            ("loadmgr_ticks", "Protect ticks", stats.ticks),
+            ("loadmgr_plans", "Plans made", stats.plans),
+            ("loadmgr_plan_failures", "Plans for which the solver gave no result", stats.plan_failures),
+            ("loadmgr_protect_failures", "Protect ticks that failed", stats.protect_failures),
+            ("loadmgr_setpoints_sent", "Setpoints handed to a link", stats.setpoints_sent),
+            ("loadmgr_setpoints_refused", "Setpoints that a station refused", stats.setpoints_refused),
+            ("loadmgr_setpoints_unanswered", "Setpoints without an answer", stats.setpoints_unanswered),
+        )
+        for name, text, value in values:
+            yield CounterMetricFamily(name, text, value=value)
+
+
+def registry(manager: LoadManager) -> CollectorRegistry:
+    """A registry of its own for one manager."""
+    made = CollectorRegistry(auto_describe=False)
+    made.register(SiteCollector(manager))
+    return made

@@ -1,0 +1,294 @@
+"""Wire models. Domain objects never leave as they are."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Literal, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+from loadmgr.domain.events import AlarmRaised
+from loadmgr.domain.limits import Limit
+from loadmgr.domain.plan import Plan
+from loadmgr.domain.session import ENERGY_MAX_KWH, PRIORITY_MAX, PRIORITY_MIN, Session
+
+STAY_MAX = timedelta(days=7)
+Name = Annotated[str, Field(min_length=1, max_length=80)]
+PerPhase = tuple[float, float, float]
+
+
+class Wire(BaseModel):
+    """Unknown fields are mistakes."""
+
+    model_config = ConfigDict(extra="forbid", from_attributes=True)
+
+
+class NodeOut(Wire):
+    """A node of the tree with its present load. Currents are A on L1, L2, L3; import is positive."""
+
+    node: str
+    parent: str | None
+    depth: int
+    current_a: PerPhase
+    power_kw: float
+    limit_a: float | None
+    limit_a_source: str
+    limit_kw: float | None
+    limit_kw_source: str
+    headroom_a: PerPhase | None
+    headroom_kw: float | None
+    base_a: PerPhase
+    base_kw: float
+    ev_kw: float
+    is_measured: bool
+    is_stale: bool
+    n_evses: int
+    n_charging: int
+
+
+class SiteOut(Wire):
+    """The site: its nodes in tree order, the root first."""
+
+    id: str
+    name: str
+    timezone: str
+    currency: str
+    now: datetime
+    nodes: list[NodeOut]
+
+
+class EvseOut(Wire):
+    """An EVSE, its car and why it gets no more (``bound_by``: a limit's name, ``evse``, ``energy`` or ``price``)."""
+
+    evse: str
+    station: str
+    node: str
+    status: str
+    is_connected: bool
+    session: str | None
+    energy_kwh: float | None
+    need_kwh: float | None
+    depart_at: datetime | None
+    priority: float | None
+    current_a: PerPhase
+    power_kw: float
+    measured_at: datetime | None
+    setpoint_a: float | None
+    setpoint_until: datetime | None
+    allowed_a: float
+    bound_by: str
+
+
+class StationOut(Wire):
+    """A station: link, identity, fail-safe, and its EVSEs."""
+
+    id: str
+    is_connected: bool
+    ocpp: str
+    changed_at: datetime | None
+    vendor: str
+    model: str
+    firmware: str
+    failsafe: str
+    failsafe_a: float | None
+    evses: list[EvseOut]
+
+
+class SessionOut(Wire):
+    """A session; energy counts from its start."""
+
+    id: str
+    evse: str
+    transaction: str
+    id_tag: str
+    started_at: datetime
+    ended_at: datetime | None
+    end_reason: str
+    energy_kwh: float
+    energy_wanted_kwh: float | None
+    depart_at: datetime | None
+    priority: float
+    intent_source: str
+
+    @classmethod
+    def of(cls, session: Session) -> Self:
+        """From the domain."""
+        return cls(
+            id=session.id,
+            evse=session.evse,
+            transaction=session.transaction,
+            id_tag=session.id_tag,
+            started_at=session.started_at,
+            ended_at=session.ended_at,
+            end_reason=session.end_reason,
+            energy_kwh=round(session.energy_kwh, 4),
+            energy_wanted_kwh=session.intent.energy_kwh,
+            depart_at=session.intent.depart_at,
+            priority=session.intent.priority,
+            intent_source=session.intent.source,
+        )
+
+
+class IntentIn(Wire):
+    """What a session shall get; fields that are left out stay as they are."""
+
+    energy_kwh: Annotated[float, Field(ge=0, le=ENERGY_MAX_KWH, allow_inf_nan=False)] | None = None
+    depart_at: AwareDatetime | None = None
+    priority: Annotated[float, Field(ge=PRIORITY_MIN, le=PRIORITY_MAX, allow_inf_nan=False)] | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("give at least one of energy_kwh, depart_at, priority")
+        return self
+
+
+class LimitIn(Wire):
+    """A temporary limit. It holds at once, or from ``from_at``, until ``until_at`` or its withdrawal."""
+
+    node: Name
+    source: Name
+    current_a: Annotated[float, Field(ge=0, le=10_000, allow_inf_nan=False)] | None = None
+    power_kw: Annotated[float, Field(ge=0, le=100_000, allow_inf_nan=False)] | None = None
+    from_at: AwareDatetime | None = None
+    until_at: AwareDatetime | None = None
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if self.current_a is None and self.power_kw is None:
+            raise ValueError("give current_a (A per phase), power_kw, or both")
+        if self.until_at is not None:
+            begin = self.from_at or datetime.now(UTC) - timedelta(days=36_500)
+            if self.until_at <= begin:
+                raise ValueError("until_at must be later than from_at")
+        return self
+
+
+class LimitOut(Wire):
+    """A temporary limit. ``is_in_force``: its time has come; ``binds``: no tighter limit of the node stands before it."""
+
+    id: str
+    node: str
+    source: str
+    current_a: float | None
+    power_kw: float | None
+    from_at: datetime | None
+    until_at: datetime | None
+    is_in_force: bool
+    binds: bool
+    withdrawn_at: datetime | None = None
+
+    @classmethod
+    def of(cls, limit: Limit, *, in_force: bool, binds: bool, withdrawn_at: datetime | None = None) -> Self:
+        """From the domain."""
+        return cls(
+            id=limit.id,
+            node=limit.node,
+            source=limit.source,
+            current_a=limit.current_a,
+            power_kw=limit.power_kw,
+            from_at=limit.from_at,
+            until_at=limit.until_at,
+            is_in_force=in_force,
+            binds=binds,
+            withdrawn_at=withdrawn_at,
+        )
+
+
+class PlannedOut(Wire):
+    """A session in the plan: power per step, what binds its first step, and what it will lack."""
+
+    session: str
+    evse: str
+    power_kw: list[float]
+    bound_by: str
+    bound_source: str
+    shortfall_kwh: float
+
+
+class PlanOut(Wire):
+    """The plan in force. ``step_s`` are the lengths of the steps from ``made_at``."""
+
+    no: int
+    made_at: datetime
+    engine: str
+    status: str
+    rule_based: bool
+    solve_ms: float
+    step_s: list[float]
+    base_kw: list[float]
+    sessions: list[PlannedOut]
+
+    @classmethod
+    def of(cls, plan: Plan) -> Self:
+        """From the domain."""
+        bindings = {b.session: b for b in plan.bindings}
+        return cls(
+            no=plan.no,
+            made_at=plan.made_at,
+            engine=plan.engine,
+            status=plan.status,
+            rule_based=plan.rule_based,
+            solve_ms=plan.solve_ms,
+            step_s=list(plan.step_s),
+            base_kw=list(plan.base_kw),
+            sessions=[
+                PlannedOut(
+                    session=session,
+                    evse=plan.evses[i],
+                    power_kw=list(plan.power_kw[i]),
+                    bound_by=bindings[session].name if session in bindings else "",
+                    bound_source=bindings[session].source if session in bindings else "",
+                    shortfall_kwh=plan.shortfall_kwh[i],
+                )
+                for i, session in enumerate(plan.sessions)
+            ],
+        )
+
+
+class EventOut(Wire):
+    """An event of the log; ``data`` has its fields."""
+
+    seq: int
+    kind: str
+    at: datetime
+    data: dict[str, object]
+
+
+class AlarmOut(Wire):
+    """An alarm with what to do about it."""
+
+    key: str
+    severity: Literal["info", "warning", "critical"]
+    message: str
+    remedy: str
+    raised_at: datetime
+    cleared_at: datetime | None = None
+
+    @classmethod
+    def of(cls, alarm: AlarmRaised, cleared_at: datetime | None = None) -> Self:
+        """From the domain."""
+        return cls(
+            key=alarm.key,
+            severity=alarm.severity.value,
+            message=alarm.message,
+            remedy=alarm.remedy,
+            raised_at=alarm.at,
+            cleared_at=cleared_at,
+        )
+
+
+class FrameOut(Wire):
+    """A redacted OCPP frame."""
+
+    at: datetime
+    station: str
+    direction: str
+    text: str
+
+
+class HealthOut(Wire):
+    """Is the service well; ``reasons`` say what is not."""
+
+    ok: bool
+    reasons: list[str] = []
