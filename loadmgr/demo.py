@@ -30,7 +30,8 @@ from loadmgr.sim.scenario import Simulation, simulated
 from loadmgr.wiring import Running, running
 
 DAY = "2019-06-12"
-BEGIN = time(6, 45)
+BEGIN = time(8, 20)
+"""The garage fills up; cars that came earlier that day are plugged in at once."""
 app = typer.Typer(add_completion=False)
 
 
@@ -93,7 +94,7 @@ async def _run(choice: Choice) -> None:
     settings = _settings(choice)
     zone = ZoneInfo(settings.context.site.timezone)
     begin = datetime.combine(choice.day, BEGIN, zone).astimezone(UTC)
-    arrivals = tuple(a for a in real_day(settings.context.site, choice.day) if a.at >= begin)
+    arrivals = tuple(a for a in real_day(settings.context.site, choice.day) if a.until > begin)
     clock = ScaledClock(begin, choice.speed)
     stop = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):

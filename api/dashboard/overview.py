@@ -25,7 +25,7 @@ WHY = {
     "": "",
 }
 
-COLUMNS = [
+COLUMNS: tuple[dict[str, Any], ...] = (
     {"name": "evse", "label": "EVSE", "field": "evse", "align": "left", "sortable": True},
     {"name": "status", "label": "Status", "field": "status", "align": "left", "sortable": True},
     {"name": "energy", "label": "Energy, kWh", "field": "energy", "align": "right"},
@@ -35,7 +35,7 @@ COLUMNS = [
     {"name": "power", "label": "Power, kW", "field": "power", "align": "right", "sortable": True},
     {"name": "age", "label": "Measured", "field": "age", "align": "right"},
     {"name": "why", "label": "Why not more", "field": "why", "align": "left"},
-]
+)
 
 
 class Overview:
@@ -65,7 +65,7 @@ class Overview:
                 self._alarms = ui.column().classes("gap-1")
             with ui.column().classes("panel w-full"):
                 ui.label("Sessions").classes("font-semibold")
-                self._table = ui.table(columns=COLUMNS, rows=[], row_key="evse").classes("w-full").props("flat dense")
+                self._table = ui.table(columns=list(COLUMNS), rows=[], row_key="evse").classes("w-full").props("flat dense")
                 self._table.props('data-testid="sessions"')
                 self._idle = ui.label("").classes("unit")
         self._shown_alarms: tuple[str, ...] | None = None
@@ -107,14 +107,14 @@ class Overview:
         )
         phases = " · ".join(f"{p} {a:.0f} A" for p, a in zip(PHASES, root.current_a, strict=True))
         self._power_note.set_text("site meter is silent: worst case shown" if root.is_stale else phases)
-        parts = []
-        if root.limit_kw is not None:
-            parts.append(f"{root.limit_kw:.0f} kW")
-        if root.limit_a is not None:
-            parts.append(f"{root.limit_a:.0f} A")
-        self._limit.set_text(" · ".join(parts) or "none")
-        sources = dict.fromkeys(s for s in (root.limit_kw_source, root.limit_a_source) if s)
-        self._limit_note.set_text(", ".join(sources))
+        in_a = "" if root.limit_a is None else f"{root.limit_a:.0f} A per phase"
+        if root.limit_kw is None:
+            self._limit.set_text(in_a or "none")
+            self._limit_note.set_text(root.limit_a_source)
+        else:
+            self._limit.set_text(f"{root.limit_kw:.0f} kW")
+            also = f" · {in_a} ({root.limit_a_source})" if in_a else ""
+            self._limit_note.set_text(f"{root.limit_kw_source}{also}")
         self._free.set_text("–" if root.headroom_kw is None else f"{root.headroom_kw:.1f} kW")
         self._free_note.set_text(
             "" if root.headroom_a is None else f"{min(root.headroom_a):.0f} A on the fullest phase"
@@ -131,13 +131,16 @@ class Overview:
         if limit is None and root.limit_a is not None:
             limit = root.limit_a * self._manager.site.voltage_v * 3 / 1000.0
         self._history.append((now, root.power_kw, limit, root.ev_kw))
-        local = [(at.astimezone(self._zone).strftime("%H:%M:%S"), *rest) for at, *rest in self._history]
-        self._chart.options["xAxis"]["data"] = [x[0] for x in local]
-        for index in range(3):
-            column = (1, 2, 3)[index]
-            self._chart.options["series"][index]["data"] = [
-                None if x[column] is None else round(x[column], 2) for x in local
-            ]
+        times = [at.astimezone(self._zone).strftime("%H:%M:%S") for at, _, _, _ in self._history]
+        self._chart.options["xAxis"]["data"] = times
+        columns: tuple[list[float | None], ...] = (
+            [site for _, site, _, _ in self._history],
+            [bound for _, _, bound, _ in self._history],
+            [cars for _, _, _, cars in self._history],
+        )
+        lines: list[dict[str, Any]] = self._chart.options["series"]
+        for series, values in zip(lines, columns, strict=True):
+            series["data"] = [None if v is None else round(v, 2) for v in values]
         self._chart.update()
 
     def _show_alarms(self) -> None:
@@ -174,7 +177,7 @@ class Overview:
             "status": view.status if view.is_connected else f"{view.status} · no link",
             "energy": f"{view.energy_kwh or 0.0:.2f}" + ("" if wanted is None else f" / {wanted:.2f}"),
             "depart": "–" if view.depart_at is None else view.depart_at.astimezone(self._zone).strftime("%a %H:%M"),
-            "setpoint": "expired" if view.setpoint_a is None else f"{view.setpoint_a:.1f}",
+            "setpoint": f"fail-safe {view.allowed_a:.1f}" if view.setpoint_a is None else f"{view.setpoint_a:.1f}",
             "current": " / ".join(f"{a:.1f}" for a in view.current_a),
             "power": f"{view.power_kw:.2f}",
             "age": "never" if age_s is None else f"{age_s:.0f} s ago" + (" (stale)" if age_s > STALE_S else ""),
@@ -216,11 +219,11 @@ def _chart_options() -> dict[str, Any]:
     line = {"type": "line", "showSymbol": False, "animation": False, "data": []}
     return {
         "animation": False,
-        "grid": {"left": 48, "right": 12, "top": 34, "bottom": 26},
+        "grid": {"left": 64, "right": 12, "top": 34, "bottom": 26},
         "legend": {"top": 0, "left": 0, "data": ["Site", "Limit", "Cars"]},
         "tooltip": {"trigger": "axis"},
         "xAxis": {"type": "category", "data": [], "axisTick": {"show": False}},
-        "yAxis": {"type": "value", "name": "kW", "min": 0},
+        "yAxis": {"type": "value", "axisLabel": {"formatter": "{value} kW"}, "min": 0},
         "series": [
             {**line, "name": "Site", "lineStyle": {"width": 2}, "color": "#37618e"},
             {**line, "name": "Limit", "lineStyle": {"width": 1.5, "type": "dashed"}, "color": "#b3261e", "step": "end"},

@@ -26,13 +26,15 @@ td, th { font-variant-numeric: tabular-nums; }
 def mount(app: FastAPI, manager: LoadManager) -> None:
     """Add the dashboard to an application. Sign-ins last until the service restarts."""
 
+    signed_in: set[str] = set()  # browsers; in memory, so a restart signs everybody out
+
     @ui.page("/sign-in", title="loadmgr · sign in")
     def sign_in() -> None:
-        _sign_in(app, manager)
+        _sign_in(app, manager, signed_in)
 
     @ui.page("/", title=f"loadmgr · {manager.settings.name}")
     def home() -> None:
-        if not nicegui_app.storage.user.get("role"):
+        if nicegui_app.storage.browser["id"] not in signed_in:
             ui.navigate.to("/sign-in")
             return
         ui.add_css(STYLE)
@@ -41,18 +43,19 @@ def mount(app: FastAPI, manager: LoadManager) -> None:
     ui.run_with(app, storage_secret=secrets.token_urlsafe(32), language="en-US", show_welcome_message=False)
 
 
-def _sign_in(app: FastAPI, manager: LoadManager) -> None:
+def _sign_in(app: FastAPI, manager: LoadManager, signed_in: set[str]) -> None:
     ui.add_css(STYLE)
     keys: Keys = app.state.keys
+    browser: str = nicegui_app.storage.browser["id"]
 
     def attempt() -> None:
         address = ui.context.client.ip or ""
         try:
-            actor = keys.actor(field.value, address)
+            keys.actor(field.value, address)
         except AccessError as error:
             message.set_text(error.detail.replace("; send the right one in the header X-API-Key", ""))
             return
-        nicegui_app.storage.user["role"] = actor.name
+        signed_in.add(browser)
         ui.navigate.to("/")
 
     with ui.column().classes("absolute-center items-center"), ui.column().classes("panel w-96"):

@@ -1,0 +1,57 @@
+"""One real Caltech weekday over real websockets, judged by the independent checker on the simulator's truth [P1, P3]."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from loadmgr.control.replay import Replayer
+from loadmgr.domain.plan import Violation
+from loadmgr.domain.session import Session
+from loadmgr.sim.arrivals import Arrival, total_kwh
+from loadmgr.sim.offline import offline_optimum
+from tests.support.days import WEEKDAY, a_day, arrivals_between, garage, local
+
+
+async def _run(folder: Path) -> tuple[tuple[Arrival, ...], tuple[Violation, ...], dict[str, int], list[Session], float]:
+    settings = garage(folder)
+    begin, end = local(WEEKDAY, 4), local(WEEKDAY, 4) + timedelta(hours=27)
+    arrivals = arrivals_between(settings, begin, end)
+    async with a_day(settings, begin, arrivals) as day:
+        await day.run_to(end)
+        sessions = list(await day.service_sessions())
+        errors = [e for twin in day.twins.values() for e in twin.errors]
+        assert errors == []
+        assert day.manager.stats.protect_failures == 0
+        assert day.manager.stats.plan_failures == 0
+        most_kw = max(m.loads[settings.context.site.root][1] for m in day.world.moments)
+        replayer = Replayer(settings.context)
+        async for stored in day.manager.history.replay(1):
+            replayer.feed(stored.event)
+        replayed = replayer.result()
+        assert replayed.differences == ()
+        assert replayed.n_setpoints > 1000
+        assert replayed.n_plans > 1000
+        assert replayed.state == day.manager.state
+        return arrivals, day.world.judged(), day.truth_wh(), sessions, most_kw
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(500)
+def test_a_real_weekday_keeps_every_limit_records_every_watt_hour_and_serves_the_cars(tmp_path: Path) -> None:
+    arrivals, violations, truth_wh, sessions, most_kw = asyncio.run(_run(tmp_path))
+
+    assert violations == ()
+    assert most_kw > 85.0, "the limit never came near: the day proves nothing"
+    assert len(truth_wh) == len(arrivals) == 45
+    stored = {s.id_tag: s for s in sessions}
+    assert len(stored) == len(sessions) == len(arrivals)
+    for tag, energy_wh in truth_wh.items():
+        assert abs(stored[tag].energy_kwh * 1000.0 - energy_wh) <= 1.0
+        assert stored[tag].ended_at is not None
+    _, optimum = offline_optimum(garage(tmp_path).context, arrivals)
+    met = sum(truth_wh.values()) / 1000.0 / total_kwh(arrivals)
+    assert met >= optimum - 0.01, f"energy met {met:.4f}, offline optimum {optimum:.4f}"
