@@ -114,7 +114,6 @@ class LoadManager:
         self._plan_wanted = asyncio.Event()
         self._is_solving = False
         self._ticked_s: float | None = None
-        self._is_protecting = False
         self._wants_protect = False
 
     @property
@@ -130,7 +129,7 @@ class LoadManager:
     @property
     def is_busy(self) -> bool:
         """True while a solve that will change the world is under way or due at once."""
-        return self._is_solving or self._plan_wanted.is_set()
+        return self._is_solving or self._wants_protect or self._plan_wanted.is_set()
 
     def now(self) -> datetime:
         """Time by the injected clock."""
@@ -159,12 +158,22 @@ class LoadManager:
     # -- events in ------------------------------------------------------------------------------------------------
 
     def take(self, *events: ev.Event) -> None:
-        """Fold, log and publish events; wake the loops that they concern."""
-        self._record(events)
-        if any(isinstance(e, REPLAN) for e in events):
+        """Fold, log and publish events; wake the loops that they concern. A repeated status says nothing new."""
+        news = tuple(e for e in events if not self._is_known(e))
+        if not news:
+            return
+        self._record(news)
+        if any(isinstance(e, REPLAN) for e in news):
             self._plan_wanted.set()
-        if any(self._is_urgent(e) for e in events):
-            self._protect()
+        if not self._wants_protect and any(self._is_urgent(e) for e in news):
+            self._wants_protect = True
+            asyncio.get_running_loop().call_soon(self._protect)  # events of one moment share one tick
+
+    def _is_known(self, event: ev.Event) -> bool:
+        if not isinstance(event, ev.EvseStatusChanged):
+            return False
+        known = self.state.evses.get(event.evse)
+        return known is not None and known.status is event.status
 
     async def observe(self, *events: ev.Event) -> None:
         """``take``, and return only when the begin or end of a session is on disk.
@@ -276,21 +285,13 @@ class LoadManager:
     # -- protect ---------------------------------------------------------------------------------------------------
 
     def _protect(self) -> None:
-        """One protect tick now. Events that arrive from inside it lead to one more, never to recursion."""
-        if self._is_protecting:
-            self._wants_protect = True
-            return
-        self._is_protecting = True
+        """One protect tick now; whatever goes wrong in it, the next second has the next one."""
+        self._wants_protect = False
         try:
-            self._wants_protect = True
-            while self._wants_protect:
-                self._wants_protect = False
-                self._protect_once()
+            self._protect_once()
         except Exception:
             self.stats.protect_failures += 1
             log.exception("protect tick failed; chargers fall back to their fail-safe unless the next one works")
-        finally:
-            self._is_protecting = False
 
     def _protect_once(self) -> None:
         started_s = time.perf_counter()

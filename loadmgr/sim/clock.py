@@ -14,12 +14,15 @@ STUCK_S = 30.0
 
 
 class ScaledClock:
-    """Simulated time that runs ``factor`` times as fast as real time."""
+    """Simulated time that runs ``factor`` times as fast as real time.
 
-    def __init__(self, start_at: datetime, factor: float) -> None:
+    Processes that are given the same ``began_s`` of the machine's monotonic clock share one time.
+    """
+
+    def __init__(self, start_at: datetime, factor: float, *, began_s: float | None = None) -> None:
         self._start_at = start_at
         self._factor = factor
-        self._began_s = time.monotonic()
+        self._began_s = time.monotonic() if began_s is None else began_s
 
     def now(self) -> datetime:
         """Simulated wall time."""

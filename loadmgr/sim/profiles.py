@@ -89,7 +89,7 @@ class Installed:
         if tx is None:
             tx = self._leading(evse, ("TxDefaultProfile",), at)
         most = self._leading(0, MAX, at)
-        return min(hardware_a, *(x for x in (tx, most) if x is not None))
+        return min([hardware_a, *(x for x in (tx, most) if x is not None)])
 
     def changes_after(self, at: datetime) -> datetime | None:
         """When time alone changes a limit next."""

@@ -25,6 +25,8 @@ from loadmgr.sim.twin201 import Dialect201
 from loadmgr.sim.world import World
 
 APP_DELAY_S = 3.0
+COMMISSIONED_S = 30.0
+"""Cars come when the stations have their fail-safe: a charger that never had one draws what it likes."""
 
 
 def on_any_port(settings: Settings, storage_url: str) -> Settings:
@@ -97,7 +99,7 @@ class Simulation:
     async def _drive(self, arrival: Arrival) -> None:
         """Come, plug in, leave."""
         twin = self.twins[arrival.station]
-        await self.clock.sleep((arrival.at - self.clock.now()).total_seconds())
+        await self.clock.sleep(max((arrival.at - self.clock.now()).total_seconds(), COMMISSIONED_S))
         twin.plug_in(arrival.car, arrival.name[-20:])
         await self.clock.sleep((arrival.until - self.clock.now()).total_seconds())
         twin.plug_out()
@@ -132,8 +134,10 @@ class Simulation:
         """Let simulated time pass until ``until``."""
         if isinstance(self.clock, LockStepClock):
             await self.clock.advance_to(until, self.in_flight)
-            return
-        await self.clock.sleep((until - self.clock.now()).total_seconds())
+        else:
+            await self.clock.sleep((until - self.clock.now()).total_seconds())
+        for twin in self.twins.values():
+            twin.check()
 
     def truth_wh(self) -> dict[str, int]:
         """Energy of every finished transaction as the twins measured it, by id tag."""

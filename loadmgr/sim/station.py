@@ -6,7 +6,7 @@ import asyncio
 import base64
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -62,6 +62,11 @@ class Dialect(Protocol):
 
     async def end(self, client: Any, outlet: Outlet, message: Transaction) -> None:
         """End of a transaction."""
+
+    async def main_meter(
+        self, client: Any, at: datetime, current_a: tuple[float, float, float], power_kw: float
+    ) -> None:
+        """Values of the main meter."""
 
 
 @dataclass(slots=True)
@@ -124,11 +129,13 @@ class Twin:
     n_refused_logins: int = 0
     errors: list[str] = field(default_factory=list)
     is_busy: bool = False
+    _main_meter: tuple[tuple[float, float, float], float] | None = None
     outlet: Outlet = field(init=False)
     client: Any = None  # the ocpp package has no types
     _socket: ClientConnection | None = None
     _queue: deque[Callable[[Any], Awaitable[None]]] = field(default_factory=deque)
     _queued: asyncio.Event = field(default_factory=asyncio.Event)
+    _lost: asyncio.Event = field(default_factory=asyncio.Event)
     _may_connect: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _sampler: asyncio.Task[None] | None = None
@@ -142,6 +149,17 @@ class Twin:
     def is_connected(self) -> bool:
         """True while the link is open."""
         return self._socket is not None
+
+    @property
+    def has_undelivered(self) -> bool:
+        """True while messages wait for the central system."""
+        return bool(self._queue)
+
+    def check(self) -> None:
+        """Raise what ended one of the twin's tasks: a dead twin must not look like a quiet one."""
+        for task in self._tasks:
+            if task.done() and not task.cancelled():
+                task.result()
 
     # -- life ------------------------------------------------------------------------------------------------------
 
@@ -171,6 +189,7 @@ class Twin:
                 async with self._open() as socket:
                     self.n_sent = self.n_handled = 0
                     self._socket = socket
+                    self._lost.clear()
                     self.client = self.dialect.client(self, CountingSocket(socket, self))
                     self._queued.set()
                     self.is_busy = False
@@ -180,6 +199,7 @@ class Twin:
                 self.n_refused_logins += isinstance(error, InvalidStatus)
             finally:
                 self._socket, self.client, self.is_busy = None, None, False
+                self._lost.set()
                 self.activity.n += 1
             await self.clock.sleep(RETRY_S)
 
@@ -237,13 +257,7 @@ class Twin:
             while self.client is not None and (self._needs_boot or self._queue):
                 client = self.client
                 try:
-                    if self._needs_boot:
-                        await self.dialect.boot(client)
-                        self._needs_boot = False
-                        await self.dialect.status(client, self.outlet, self._state())
-                    elif self._queue:
-                        await self._queue[0](client)
-                        self._queue.popleft()
+                    await self._unless_lost(self._deliver_next(client))
                 except OCPPError as error:
                     self.errors.append(f"{type(error).__name__}: {error}")
                     if not self._needs_boot:
@@ -253,6 +267,29 @@ class Twin:
                 except (ConnectionClosed, TimeoutError):
                     if self.client is client:
                         await self.clock.sleep(RETRY_S)
+
+    async def _deliver_next(self, client: Any) -> None:
+        if self._needs_boot:
+            await self.dialect.boot(client)
+            self._needs_boot = False
+            await self.dialect.status(client, self.outlet, self._state())
+        elif self._queue:
+            await self._queue[0](client)
+            self._queue.popleft()
+
+    async def _unless_lost(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do the work unless the link breaks meanwhile; then it is undone and the message stays queued."""
+        working = asyncio.ensure_future(work)
+        losing = asyncio.ensure_future(self._lost.wait())
+        try:
+            await asyncio.wait({working, losing}, return_when=asyncio.FIRST_COMPLETED)
+            if not working.done():
+                raise TimeoutError("the link broke before the answer came")
+            working.result()
+        finally:
+            for task in (working, losing):
+                task.cancel()
+            await asyncio.gather(working, losing, return_exceptions=True)
 
     def _state(self) -> str:
         if self.outlet.car is None:
@@ -310,6 +347,28 @@ class Twin:
             self._enqueue(lambda c: self.dialect.sample(c, self.outlet, current))
             return "Accepted"
         return "Rejected"
+
+    async def own_transaction(self) -> Transaction | None:
+        """The running transaction, once the answer that gives it its id has been read."""
+        for _ in range(50):
+            if self.transaction is None or self.transaction.id:
+                break
+            await asyncio.sleep(0)
+        return self.transaction
+
+    def report_main_meter(self, current_a: tuple[float, float, float], power_kw: float) -> None:
+        """The station's main meter (connector 0) says what it sees; only the newest value waits."""
+        if self.client is None or self._main_meter is not None:
+            self._main_meter = (current_a, power_kw) if self.client is not None else None
+            return
+        self._main_meter = (current_a, power_kw)
+
+        async def send(client: Any) -> None:
+            reading, self._main_meter = self._main_meter, None
+            if reading is not None:
+                await self.dialect.main_meter(client, self.clock.now(), *reading)
+
+        self._enqueue(send)
 
     async def answer_slowly(self) -> None:
         """The delay and silence faults of answers."""

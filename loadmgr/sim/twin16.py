@@ -53,7 +53,7 @@ class Client16(ChargePoint):  # type: ignore[misc]  # the ocpp package has no ty
         said = cs_charging_profiles
         schedule = said["charging_schedule"]
         transaction = str(said.get("transaction_id", ""))
-        mine = self.twin.transaction
+        mine = await self.twin.own_transaction()
         if said["charging_profile_purpose"] == "TxProfile" and (mine is None or mine.id != transaction):
             return call_result.SetChargingProfile(status="Rejected")  # no such transaction here [A-3]
         self.twin.profiles.install(
@@ -199,6 +199,16 @@ class Dialect16:
                 reason=message.reason,
             ),
         )
+
+
+    async def main_meter(
+        self, client: Client16, at: datetime, current_a: tuple[float, float, float], power_kw: float
+    ) -> None:
+        """MeterValues of connector 0."""
+        values = [{"value": f"{power_kw * 1000:.1f}", "measurand": "Power.Active.Import", "unit": "W"}]
+        for phase, value in zip(PHASES, current_a, strict=True):
+            values.append({"value": f"{value:.2f}", "measurand": "Current.Import", "phase": phase, "unit": "A"})
+        await _ask(client, call.MeterValues(connector_id=0, meter_value=[{"timestamp": wire(at), "sampled_value": values}]))
 
 
 async def _ask(client: Client16, payload: Any) -> Any:

@@ -48,7 +48,7 @@ class Client201(ChargePoint):  # type: ignore[misc]  # the ocpp package has no t
         said = charging_profile
         schedule = said["charging_schedule"][0]
         transaction = said.get("transaction_id", "")
-        mine = self.twin.transaction
+        mine = await self.twin.own_transaction()
         if said["charging_profile_purpose"] == "TxProfile" and (mine is None or mine.id != transaction):
             return _refused("TxNotFound")
         self.twin.profiles.install(
@@ -191,6 +191,15 @@ class Dialect201:
         at = message.ended_at or outlet.clock.now()
         value = _value(outlet, at, message.stop_wh, "Transaction.End")
         await self._event(client, outlet, message, ("Ended", "EVDeparted", at), [value])
+
+    async def main_meter(
+        self, client: Client201, at: datetime, current_a: tuple[float, float, float], power_kw: float
+    ) -> None:
+        """MeterValues of EVSE 0."""
+        values: list[dict[str, Any]] = [{"value": round(power_kw * 1000, 1), "measurand": "Power.Active.Import"}]
+        for phase, value in zip(PHASES, current_a, strict=True):
+            values.append({"value": round(value, 2), "measurand": "Current.Import", "phase": phase})
+        await _ask(client, call.MeterValues(evse_id=0, meter_value=[{"timestamp": wire(at), "sampled_value": values}]))
 
     async def _event(
         self,

@@ -31,8 +31,7 @@ async def _cut(day: Simulation) -> int:
 
 async def _run(folder: Path) -> None:
     settings = garage(folder)
-    # 07:40: the office draws little yet, so that half of the connection leaves something to share.
-    begin, cut_at = local(WEEKDAY, 7, 30), local(WEEKDAY, 10, 30)
+    begin, cut_at = local(WEEKDAY, 9, 15), local(WEEKDAY, 10, 0)
     arrivals = arrivals_between(settings, begin, cut_at)
     root = settings.context.site.root
     async with a_day(settings, begin, arrivals) as day:
@@ -72,10 +71,10 @@ def test_site_power_is_below_a_halved_limit_within_five_seconds(tmp_path: Path) 
 
 async def _order_of_setpoints(folder: Path) -> None:
     settings = garage(folder)
-    begin = local(WEEKDAY, 8, 0)
-    arrivals = arrivals_between(settings, begin, local(WEEKDAY, 11))
+    begin = local(WEEKDAY, 9, 30)
+    arrivals = arrivals_between(settings, begin, local(WEEKDAY, 10))
     async with a_day(settings, begin, arrivals) as day:
-        await day.run_to(local(WEEKDAY, 10, 30))
+        await day.run_to(local(WEEKDAY, 10, 5))
         await day.manager.durable()
         sent: dict[str, float] = {}
         open_decreases: dict[int, str] = {}
