@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from loadmgr.clock import RealClock
 from loadmgr.control.controller import Controller, PlanRequest
@@ -25,6 +25,7 @@ from loadmgr.domain.plan import Plan
 from loadmgr.domain.session import SessionIntent
 from loadmgr.domain.site import Site
 from loadmgr.errors import NotFoundError
+from loadmgr.ocpp.versions import TRANSLATIONS
 from loadmgr.ports import Clock, FrameRecord, Remembered, StationLink, Store
 from loadmgr.restart import restored
 from loadmgr.settings import Settings
@@ -261,6 +262,15 @@ class LoadManager:
         """Commands for the chargers, in order, when no gateway of ours owns the sockets."""
         while True:
             yield await self._commands.get()
+
+    @staticmethod
+    def payload(command: Command, *, ocpp: str = "1.6") -> dict[str, Any]:
+        """The OCPP payload of a command's first call, for a host that owns the sockets.
+
+        Raises ``ProtocolError`` for a current that cannot be signalled, ``KeyError`` for a version we do not speak.
+        """
+        _, found = TRANSLATIONS[ocpp](command)[0]
+        return found
 
     def health(self) -> Health:
         """Is the service alive, and may a load balancer or an operator rely on it?"""

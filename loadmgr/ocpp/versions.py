@@ -65,12 +65,7 @@ ASSUMED = "ocpp1.6"
 """What a station without a subprotocol header speaks, if its site file entry says that it may [G-40]."""
 
 
-def by_number(ocpp: str) -> Version:
-    """The version with this number. Raises ``KeyError`` for one that is not spoken."""
-    return next(v for v in VERSIONS.values() if v.ocpp == ocpp) if _is_spoken(ocpp) else VERSIONS[ocpp]
-
-
-def _is_spoken(ocpp: str) -> bool:
-    return any(v.ocpp == ocpp for v in VERSIONS.values())
-
-
+TRANSLATIONS: Mapping[str, Callable[[Command], tuple[tuple[str, Json], ...]]] = MappingProxyType(
+    {v.ocpp: v.to_calls for v in VERSIONS.values()}
+)
+"""By version number: command → calls."""

@@ -113,6 +113,19 @@ class SqlStore:
                 "restore a backup, or name another database under [storage] url; nothing was changed"
             ) from error
 
+    async def open_for_reading(self) -> None:
+        """Open an existing database without a run and without the lease, for replay and reports."""
+
+        def work() -> None:
+            try:
+                self._engine = _engine(self._url)
+                with self._engine.begin() as connection:
+                    migrate.upgrade(connection, self._shown)
+            except SQLAlchemyError as error:
+                raise StorageError(f"{self._shown}: the database cannot be read: {error}") from error
+
+        await asyncio.to_thread(work)
+
     def append(self, events: Sequence[Event]) -> None:
         """Queue events; never blocks on the database."""
         queue = self._queue

@@ -1,0 +1,6 @@
+"""``python -m loadmgr``."""
+
+from loadmgr.cli import app
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,133 @@
+"""Command line: run · check · replay. No logic."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.tree import Tree
+
+from loadmgr import logs
+from loadmgr.control import rows as row_tools
+from loadmgr.control.commissioning import failsafe_sums
+from loadmgr.control.replay import Replayer
+from loadmgr.domain.ids import NodeId
+from loadmgr.domain.site import PHASES, Site, full_power_kw
+from loadmgr.errors import SettingsError, StorageError
+from loadmgr.settings import Settings
+from loadmgr.storage.store import SqlStore
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Smart charging and load management.")
+SiteFile = Annotated[Path, typer.Argument(help="site file (TOML)")]
+
+
+def _load(site: Path) -> Settings:
+    try:
+        return Settings.load(site)
+    except SettingsError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
+
+
+@app.command()
+def check(site: SiteFile) -> None:
+    """Check a site file: print the tree with effective limits, or every mistake with its remedy."""
+    settings = _load(site)
+    console = Console()
+    console.print(_tree(settings))
+    console.print("\nWhen every link is lost:")
+    for total in failsafe_sums(settings.context.site):
+        console.print(f"  {total}", highlight=False)
+    console.print(f"\n{site}: no problems")
+
+
+def _tree(settings: Settings) -> Tree:
+    site = settings.context.site
+
+    def grow(node: NodeId) -> Tree:
+        branch = Tree(_node_text(site, node), highlight=False)
+        for child in site.children(node):
+            branch.children.append(grow(child))
+        return branch
+
+    return grow(site.root)
+
+
+def _node_text(site: Site, node: NodeId) -> str:
+    bounds = []
+    for above in site.path(node):
+        bound = site.static_limit(above.id)
+        where = "" if above.id == node else f" from {above.id}"
+        if bound.current_a is not None:
+            bounds.append((bound.current_a, f"{bound.current_a:g} A per phase ({bound.current_source}{where})"))
+    current = min(bounds)[1] if bounds else "no current limit"
+    own = site.static_limit(node)
+    power = f", {own.power_kw:g} kW ({own.power_source})" if own.power_kw is not None else ""
+    evses = [site.evses[e] for e in site.below[node]]
+    connected_kw = sum(full_power_kw(e.caps) for e in evses)
+    worst, worst_kw = row_tools.worst_base(site, node)
+    meter = site.nodes[node].meter
+    lines = [
+        f"[bold]{node}[/bold]  {current}{power}",
+        f"{len(evses)} EVSEs, {connected_kw:.0f} kW connected; uncontrolled at most "
+        + ", ".join(f"{p} {a:g} A" for p, a in zip(PHASES, worst, strict=True))
+        + f" ({worst_kw:.1f} kW)"
+        + (f"; meter {meter}" if meter is not None else ""),
+    ]
+    return "\n".join(lines)
+
+
+@app.command()
+def run(
+    site: SiteFile, log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR")] = "INFO"
+) -> None:
+    """Run the service of a site: gateway, loops, API and dashboard."""
+    settings = _load(site)
+    logs.configure(log_level.upper())
+    from loadmgr.wiring import run_service
+
+    try:
+        asyncio.run(run_service(settings))
+    except StorageError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
+
+
+@app.command()
+def replay(
+    site: SiteFile, run_no: Annotated[int, typer.Option("--run", help="number of the run; 0 = the last")] = 0
+) -> None:
+    """Replay the event log of a stopped service and compare every decision."""
+    settings = _load(site)
+    try:
+        raise typer.Exit(asyncio.run(_replay(settings, run_no)))
+    except StorageError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
+
+
+async def _replay(settings: Settings, run_no: int) -> int:
+    store = SqlStore(settings.storage_url)
+    await store.open_for_reading()
+    try:
+        runs = await store.runs()
+        chosen = run_no or (runs[-1] if runs else 0)
+        if chosen not in runs:
+            typer.echo(f"run {run_no} does not exist; runs: {', '.join(map(str, runs)) or 'none'}", err=True)
+            return 1
+        replayer = Replayer(settings.context)
+        async for stored in store.replay(chosen):
+            replayer.feed(stored.event)
+    finally:
+        await store.close()
+    found = replayer.result()
+    typer.echo(
+        f"run {chosen}: {found.n_events} events, {found.n_setpoints} setpoints and {found.n_plans} plans replayed, "
+        f"{len(found.differences)} differences"
+    )
+    for difference in found.differences[:20]:
+        typer.echo(f"  event {difference.place}: {difference.what}: {difference.logged} != {difference.replayed}")
+    return 1 if found.differences else 0
