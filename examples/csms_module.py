@@ -8,6 +8,7 @@ no socket: its site file has no ``[ocpp] listen``.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 from ocpp.routing import after, on
 from ocpp.v16 import ChargePoint, call, call_result
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
 
 from loadmgr import LoadManager, Measured, Settings, SqlStore, commands, events
 from loadmgr.domain.ids import EvseId, MeterId, SessionId, StationId
@@ -155,7 +157,8 @@ class Csms:
         now = self.manager.now()
         await self.manager.observe(events.StationConnected(at=now, station=StationId(station), ocpp="1.6"))
         try:
-            await charger.start()
+            with contextlib.suppress(ConnectionClosed):  # chargers go away
+                await charger.start()
         finally:
             del self.chargers[station]
             gone = events.StationDisconnected(at=self.manager.now(), station=StationId(station))

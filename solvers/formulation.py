@@ -25,8 +25,10 @@ from numpy.typing import NDArray
 from solvers.problem import ChargingProblem, Floats, Solution, Status, balance, excess, shortfall
 from solvers.program import LinearProgram
 
-COMFORT = 1e-3
+COMFORT = 1e-2
 """Comfort per kWh as a part of the price level."""
+SCALE = 1000.0
+"""Costs are passed in thousandths: the smallest comfort must stay well above the solvers' tolerance of 1e-7."""
 PROMISE = 10.0
 """Price of a shortfall as a multiple of the most that serving it can cost."""
 LEAST_URGENCY = 0.1
@@ -215,8 +217,7 @@ def _costs(problem: ChargingProblem, layout: Layout) -> Floats:
     options, hours = problem.options, problem.step_h
     level = price_level(problem)
     comfort = COMFORT * max(level, 1.0)
-    middle = np.cumsum(hours) - hours / 2
-    later = middle / hours.sum()
+    later = np.arange(1, hours.size + 1) / hours.size  # by steps: a minute now weighs as much as an hour tonight
     sooner = options.sooner_weight * comfort * hours * later
     cost[: layout.first_u] = sooner[layout.step_of] * _urgency(problem)[layout.session_of]
     least = float(problem.efficiency.min(initial=1.0))
@@ -233,7 +234,7 @@ def _costs(problem: ChargingProblem, layout: Layout) -> Floats:
     change = options.change_weight * comfort * CHANGE_SHARE * wait * hours[0]
     cost[layout.first_change : layout.first_soft] = change
     cost[layout.first_soft :] = problem.row_soft_price[layout.soft_row] * hours[layout.soft_step]
-    return cost
+    return cost * SCALE
 
 
 def _upper_bounds(problem: ChargingProblem, layout: Layout) -> Floats:

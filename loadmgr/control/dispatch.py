@@ -85,6 +85,8 @@ def _wishes(
         value_a = min(wanted.get(lane.session.id, _order_a(state, lane)), lane.evse.caps.current_max_a)
         if need.power_max_kw <= 0.0:
             value_a = 0.0
+        if lane.rest_a >= lane.evse.caps.current_min_a and _plan_binding(state, lane) != "price":
+            value_a = max(value_a, lane.rest_a)  # a lost link would give it that anyway: to pause it frees nothing
         value_a = _lifted(value_a, known, lane, state, now) if need.is_open else 0.0
         found.append(Wish(lane=lane, wanted_a=value_a, order=_order_of(state, known, need, now)))
     return found

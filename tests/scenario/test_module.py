@@ -43,9 +43,9 @@ def test_a_csms_that_owns_the_sockets_uses_the_manager_as_a_module(tmp_path: Pat
             for each in chargers:
                 await each.ask("BootNotification", {"chargePointVendor": "v", "chargePointModel": "m"})
                 await each.ask("StartTransaction", start())
-            await until(lambda: all(_limit(c) for c in chargers))
-            await until(lambda: sum(_limit(c) for c in chargers) > 24.0, 20)
-            assert sum(_limit(c) for c in chargers) <= 32.0 * 0.95 + 1e-6
+            await until(lambda: max(_limit(c) for c in chargers) > 20.0, 20)
+            # A charger without an order of ours stands at its fail-safe of 6 A.
+            assert sum(max(_limit(c), 6.0) for c in chargers) <= 32.0 * 0.95 + 1e-6
             assert len(csms.manager.state.sessions) == 2
             for task in (*readers, serving):
                 task.cancel()
