@@ -111,9 +111,7 @@ class Charger(ChargePoint):  # type: ignore[misc]  # the ocpp package has no typ
         payload = self.manager.payload(command, ocpp="1.6")
         accepted = await self._set(payload["connectorId"], payload["csChargingProfiles"])
         await self.manager.observe(
-            events.SetpointAnswered(
-                at=self.manager.now(), no=command.no, evse=command.setpoint.evse, accepted=accepted
-            )
+            events.SetpointAnswered(at=self.manager.now(), no=command.no, evse=command.setpoint.evse, accepted=accepted)
         )
 
     async def _set(self, connector: int, profile: dict[str, Any]) -> bool:

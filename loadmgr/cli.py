@@ -81,9 +81,7 @@ def _node_text(site: Site, node: NodeId) -> str:
 
 
 @app.command()
-def run(
-    site: SiteFile, log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR")] = "INFO"
-) -> None:
+def run(site: SiteFile, log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR")] = "INFO") -> None:
     """Run the service of a site: gateway, loops, API and dashboard."""
     settings = _load(site)
     logs.configure(log_level.upper())

@@ -108,9 +108,7 @@ class Settings:
             context=context,
             ocpp=_ocpp(file, ocpp_listen),
             storage_url=environment.storage_url or file.storage.url,
-            api=ApiSettings(
-                listen=api_listen, key=environment.api_key or file.api.key, viewer_key=file.api.viewer_key
-            ),
+            api=ApiSettings(listen=api_listen, key=environment.api_key or file.api.key, viewer_key=file.api.viewer_key),
             digest=hashlib.sha256(json.dumps(raw, sort_keys=True, default=str).encode()).hexdigest()[:16],
         )
 

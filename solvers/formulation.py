@@ -31,7 +31,7 @@ SCALE = 1000.0
 """Costs are passed in thousandths: the smallest comfort must stay well above the solvers' tolerance of 1e-7."""
 PROMISE = 10.0
 """Price of a shortfall as a multiple of the most that serving it can cost."""
-LEAST_URGENCY = 0.1
+LEAST_URGENCY = 0.125
 CHANGE_SHARE = 0.5
 """Price of a change of the first step, as a part of what waiting one step costs the least urgent session. It must stay
 below 1: else not to change is always cheaper, and a plan that is made anew every tick would put work off for ever.
@@ -71,9 +71,7 @@ def lay_out(problem: ChargingProblem) -> Layout:
     n_power = int(session_of.size)
     segments = problem.options.n_shortfall_segments
     has_pv = bool((problem.pv_kw > 0).any())
-    has_import = has_pv or bool(
-        (problem.import_price_per_kwh != 0).any() or np.isfinite(problem.import_limit_kw).any()
-    )
+    has_import = has_pv or bool((problem.import_price_per_kwh != 0).any() or np.isfinite(problem.import_limit_kw).any())
     if problem.options.change_weight > 0 and n_power:
         changed = np.nonzero(cells[:, 0])[0]
     else:
@@ -205,11 +203,15 @@ def price_level(problem: ChargingProblem) -> float:
 
 
 def _urgency(problem: ChargingProblem) -> Floats:
-    """(S,) in [LEAST_URGENCY, 1]: the part of its stay that a session needs at full power. Who has less time to spare
-    is served sooner, at the scale of comfort only.
+    """(S,) in [LEAST_URGENCY, 1]: the part of its stay that a session needs at full power, rounded up to a power of two.
+
+    Who has less time to spare is served sooner, at the scale of comfort only. Rounding makes sessions that are about
+    alike equal, so that serving one does not at once make another more urgent and the plan swap them every tick.
     """
     most = np.maximum(problem.power_max_kw @ problem.step_h * problem.efficiency, 1e-9)
-    return np.clip(problem.need_kwh / most, LEAST_URGENCY, 1.0)
+    part = np.clip(problem.need_kwh / most, LEAST_URGENCY, 1.0)
+    rounded: Floats = np.exp2(np.ceil(np.log2(part) - 1e-9))
+    return rounded
 
 
 def _costs(problem: ChargingProblem, layout: Layout) -> Floats:

@@ -31,7 +31,12 @@ def solve(problem: ChargingProblem, engine: str = "highs", options: SolveOptions
     if not np.isfinite(result.values).all():
         return no_values(problem, Status.FAILED, engine=engine, reason="the engine returned values that are not finite")
     solution = formulation.to_solution(
-        problem, layout, result.values, status=result.status, engine=engine, objective=result.objective / formulation.SCALE
+        problem,
+        layout,
+        result.values,
+        status=result.status,
+        engine=engine,
+        objective=result.objective / formulation.SCALE,
     )
     faults = check.faults(problem, solution.power_kw)
     if faults:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,13 +18,13 @@ REFRESH_S = 1.0
 POINTS = 900
 STALE_S = 90.0
 
-WHY = {
+WHY = MappingProxyType({
     "evse": "its own maximum",
     "energy": "has what it needs",
     "price": "cheaper later",
     "none": "",
     "": "",
-}
+})
 
 COLUMNS: tuple[dict[str, Any], ...] = (
     {"name": "evse", "label": "EVSE", "field": "evse", "align": "left", "sortable": True},
@@ -65,7 +66,9 @@ class Overview:
                 self._alarms = ui.column().classes("gap-1")
             with ui.column().classes("panel w-full"):
                 ui.label("Sessions").classes("font-semibold")
-                self._table = ui.table(columns=list(COLUMNS), rows=[], row_key="evse").classes("w-full").props("flat dense")
+                self._table = (
+                    ui.table(columns=list(COLUMNS), rows=[], row_key="evse").classes("w-full").props("flat dense")
+                )
                 self._table.props('data-testid="sessions"')
                 self._idle = ui.label("").classes("unit")
         self._shown_alarms: tuple[str, ...] | None = None
@@ -167,7 +170,9 @@ class Overview:
         self._table.rows = rows
         self._table.update()
         free = sum(1 for v in views if v.session is None)
-        self._idle.set_text(f"{free} EVSEs without a session" if rows else f"No car is plugged in; {free} EVSEs are free.")
+        self._idle.set_text(
+            f"{free} EVSEs without a session" if rows else f"No car is plugged in; {free} EVSEs are free."
+        )
 
     def _row(self, view: EvseView, now: datetime) -> dict[str, Any]:
         age_s = (now - view.measured_at).total_seconds() if view.measured_at is not None else None

@@ -27,13 +27,15 @@ def _data(event: Event) -> dict[str, object]:
 
 @router.get("/events")
 async def get_events(
-    manager: Manager, _: Viewer, kind: Kinds = [], limit: Count = 100, before_seq: int | None = None  # noqa: B006
+    manager: Manager,
+    _: Viewer,
+    kind: Kinds = [],
+    limit: Count = 100,
+    before_seq: int | None = None,  # noqa: B006
 ) -> list[EventOut]:
     """Events of this run, newest first; page on with ``before_seq``."""
     stored = await manager.history.events(limit=limit, kinds=kind, before_seq=before_seq)
-    return [
-        EventOut(seq=s.seq, kind=codec.kind_of(s.event), at=s.event.at, data=_data(s.event)) for s in stored
-    ]
+    return [EventOut(seq=s.seq, kind=codec.kind_of(s.event), at=s.event.at, data=_data(s.event)) for s in stored]
 
 
 @router.get("/events/stream")

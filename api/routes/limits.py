@@ -45,9 +45,7 @@ async def create_limit(manager: Manager, actor: Operator, wish: LimitIn, respons
 
 
 @router.get("/limits")
-async def get_limits(
-    manager: Manager, _: Viewer, include_ended: Annotated[bool, Query()] = False
-) -> list[LimitOut]:
+async def get_limits(manager: Manager, _: Viewer, include_ended: Annotated[bool, Query()] = False) -> list[LimitOut]:
     """Temporary limits; with ``include_ended`` also those withdrawn or over."""
     now = manager.now()
     if not include_ended:

@@ -77,9 +77,7 @@ class Controller:
     @staticmethod
     def commit(request: PlanRequest, solution: Solution, *, rule_based: bool = False) -> Plan:
         """The plan that a solution makes; put it into force with a ``PlanMade`` event."""
-        return planning.to_plan(
-            request.snapshot, request.problem, solution, no=request.no, rule_based=rule_based
-        )
+        return planning.to_plan(request.snapshot, request.problem, solution, no=request.no, rule_based=rule_based)
 
     def protect(self, now: datetime) -> Decision:
         """Setpoints and alarms that the present state demands. Cheap when nothing has changed."""

@@ -69,9 +69,7 @@ def to_setpoints(state: SiteState, now: datetime) -> tuple[Setpoint, ...]:
     )
 
 
-def _wishes(
-    state: SiteState, active: Sequence[Lane], needs: Mapping[SessionId, Need], now: datetime
-) -> list[Wish]:
+def _wishes(state: SiteState, active: Sequence[Lane], needs: Mapping[SessionId, Need], now: datetime) -> list[Wish]:
     """What the plan (or the rule without a fresh one) wants, in the order in which minima are given."""
     fresh = is_plan_fresh(state, now)
     wanted = wanted_by_plan(state, needs, now) if fresh else wanted_by_rule(state, needs)

@@ -218,9 +218,7 @@ def with_new_link(state: EvseState) -> EvseState:
     return replace(state, orders=tuple(replace(o, outcome=Outcome.UNKNOWN) for o in state.orders))
 
 
-def with_sample(
-    state: EvseState, event: ev.MeterSample, params: ControlParams, evse: Evse, rest_a: float
-) -> EvseState:
+def with_sample(state: EvseState, event: ev.MeterSample, params: ControlParams, evse: Evse, rest_a: float) -> EvseState:
     """A live sample: evidence for obedience, for the end of settling, and for a car that takes less."""
     if event.quality is Quality.HISTORY:
         return state

@@ -40,9 +40,7 @@ def wanted_by_plan(state: SiteState, needs: Mapping[SessionId, Need], now: datet
 def wanted_by_rule(state: SiteState, needs: Mapping[SessionId, Need]) -> dict[SessionId, float]:
     """Current per phase that each session could take, A: the rule's wish when there is no fresh plan."""
     return {
-        session: units.kw_to_a(
-            need.power_max_kw, state.site.evses[need.session.evse].caps.voltage_v, need.n_phases
-        )
+        session: units.kw_to_a(need.power_max_kw, state.site.evses[need.session.evse].caps.voltage_v, need.n_phases)
         for session, need in needs.items()
         if need.is_open
     }

@@ -45,9 +45,7 @@ def to_problem(snapshot: Snapshot) -> ChargingProblem:
         export_limit_kw=np.full(n_steps, np.inf),
         import_price_per_kwh=np.array(snapshot.import_price),
         export_price_per_kwh=np.full(n_steps, snapshot.export_price),
-        options=PolicyWeights(
-            sooner_weight=snapshot.params.sooner_weight, change_weight=snapshot.params.change_weight
-        ),
+        options=PolicyWeights(sooner_weight=snapshot.params.sooner_weight, change_weight=snapshot.params.change_weight),
     )
 
 

@@ -143,5 +143,3 @@ def overload_names(state: SiteState, now: datetime) -> tuple[str, ...]:
     """Rows that the fresh meters show above their limit."""
     found = guard.violations(state.site, tuple(state.limits.values()), measured_loads(state, now), now)
     return tuple(f"{v.node}/{v.phase or 'kW'}" for v in found)
-
-

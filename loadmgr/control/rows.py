@@ -78,9 +78,7 @@ def _rows_of(node: NodeId, limits: Iterable[Limit], at: datetime | None, *, is_s
     bound = tightest(limits, at)
     if bound.current_a is not None:
         for phase in range(3):
-            yield Row(
-                node=node, phase=phase, limit=bound.current_a, source=bound.current_source, is_static=is_static
-            )
+            yield Row(node=node, phase=phase, limit=bound.current_a, source=bound.current_source, is_static=is_static)
     if bound.power_kw is not None:
         yield Row(node=node, phase=KW_ROW, limit=bound.power_kw, source=bound.power_source, is_static=is_static)
 

@@ -58,9 +58,7 @@ def take(state: SiteState, now: datetime) -> Snapshot:
         for need in [need_of(state, lane.session, now)]
         if need.is_open and need.power_max_kw > 0.0
     }
-    shapes = {
-        node: baseload.shape_kw(state.site, state.context.loads, node, now, steps) for node in state.site.nodes
-    }
+    shapes = {node: baseload.shape_kw(state.site, state.context.loads, node, now, steps) for node in state.site.nodes}
     base = row_tools.uncontrolled(state, now)
     rows = _rows(
         _Frame(

@@ -112,7 +112,7 @@ def _without(mapping: Mapping[K, V], key: K) -> Mapping[K, V]:
     return MappingProxyType({k: v for k, v in mapping.items() if k != key})
 
 
-def apply(state: SiteState, event: ev.Event) -> SiteState:  # noqa: C901 one case per event of a closed union
+def apply(state: SiteState, event: ev.Event) -> SiteState:
     """The state after ``event``. Events about unknown stations, EVSEs or sessions change nothing."""
     match event:
         case ev.RunStarted():

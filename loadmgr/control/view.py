@@ -80,9 +80,7 @@ def node_loads(state: SiteState, now: datetime) -> tuple[NodeLoad, ...]:
     return tuple(found)
 
 
-def _node_load(
-    state: SiteState, node: NodeId, depth: int, base: row_tools.Uncontrolled, now: datetime
-) -> NodeLoad:
+def _node_load(state: SiteState, node: NodeId, depth: int, base: row_tools.Uncontrolled, now: datetime) -> NodeLoad:
     grid_node = state.site.nodes[node]
     ev = _ev_load(state, node)
     sample = state.meters.get(grid_node.meter) if grid_node.meter is not None else None

@@ -27,4 +27,3 @@ class Measured:
     energy_kwh: float | None = None
     offered_a: float | None = None
     soc_frac: float | None = None
-

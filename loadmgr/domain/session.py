@@ -65,9 +65,7 @@ def session_energy(session: Session, register_kwh: float) -> Session:
     what it has grown counts.
     """
     if not session.is_register_known:
-        return replace(
-            session, meter_start_kwh=register_kwh, register_kwh=register_kwh, is_register_known=True
-        )
+        return replace(session, meter_start_kwh=register_kwh, register_kwh=register_kwh, is_register_known=True)
     before_kwh, last_kwh = session.register_before_kwh, session.register_kwh
     if register_kwh < last_kwh:
         if last_kwh - register_kwh <= RESET_KWH:

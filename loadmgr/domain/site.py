@@ -169,5 +169,3 @@ def full_power_kw(caps: EvseCaps) -> float:
     """The most an EVSE can deliver, kW."""
     power_kw = units.a_to_kw(caps.current_max_a, caps.voltage_v, caps.n_phases)
     return power_kw if caps.power_max_kw is None else min(power_kw, caps.power_max_kw)
-
-

@@ -196,9 +196,7 @@ class Connection:
         if isinstance(command, cmd.SendSetpoint) and failed.code in {"Timeout", "Closed", "InvalidAnswer", "NotSent"}:
             sent = failed.code != "NotSent"
             self.host.take(
-                ev.SetpointUnanswered(
-                    at=now, no=command.no, evse=command.setpoint.evse, was_sent=sent, detail=detail
-                )
+                ev.SetpointUnanswered(at=now, no=command.no, evse=command.setpoint.evse, was_sent=sent, detail=detail)
             )
             return
         if isinstance(command, cmd.InstallFailsafe) and tag.part == 0 and failed.code in {"Timeout", "Closed"}:

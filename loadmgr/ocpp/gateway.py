@@ -180,9 +180,7 @@ class Gateway:
         await self._replace(station)
         self._links[station] = (connection, socket)
         self.activity.n += 1
-        self._host.take(
-            ev.StationConnected(at=self._host.clock.now(), station=station, ocpp=connection.version.ocpp)
-        )
+        self._host.take(ev.StationConnected(at=self._host.clock.now(), station=station, ocpp=connection.version.ocpp))
         writer = asyncio.create_task(self._write(connection, socket), name=f"writer-{station}")
         onboard = asyncio.create_task(self._onboard(connection), name=f"onboard-{station}")
         reason = ""

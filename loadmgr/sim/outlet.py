@@ -80,9 +80,7 @@ class Outlet:
         hardware = self.evse.caps.current_max_a
         if self.faults.ignores_profiles:
             return hardware
-        return self.profiles.limit_a(
-            self.evse.number, self.clock.now(), in_transaction=True, hardware_a=hardware
-        )
+        return self.profiles.limit_a(self.evse.number, self.clock.now(), in_transaction=True, hardware_a=hardware)
 
     def plug(self, car: Car) -> None:
         """A car arrives."""

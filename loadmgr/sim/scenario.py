@@ -154,9 +154,7 @@ def dialect_of(place: int) -> Dialect:
     return Dialect201() if place % 2 else Dialect16()
 
 
-def make_twins(
-    settings: Settings, clock: Clock, port: int, on_change: Callable[[], None]
-) -> dict[StationId, Twin]:
+def make_twins(settings: Settings, clock: Clock, port: int, on_change: Callable[[], None]) -> dict[StationId, Twin]:
     """A twin for every EVSE-1 station of the site, versions in turn."""
     found = {}
     for place, station in enumerate(settings.context.site.stations.values()):

@@ -114,7 +114,11 @@ class Client16(ChargePoint):  # type: ignore[misc]  # the ocpp package has no ty
     @on(Action.get_configuration, skip_schema_validation=True)
     async def on_get(self, key: list[str] | None = None) -> Any:
         """Say settings."""
-        known = {**self.twin.settings, "ChargeProfileMaxStackLevel": "5", "SupportedFeatureProfiles": "Core,SmartCharging"}
+        known = {
+            **self.twin.settings,
+            "ChargeProfileMaxStackLevel": "5",
+            "SupportedFeatureProfiles": "Core,SmartCharging",
+        }
         wanted = key or list(known)
         return call_result.GetConfiguration(
             configuration_key=[{"key": k, "readonly": False, "value": known[k]} for k in wanted if k in known],
@@ -200,7 +204,6 @@ class Dialect16:
             ),
         )
 
-
     async def main_meter(
         self, client: Client16, at: datetime, current_a: tuple[float, float, float], power_kw: float
     ) -> None:
@@ -208,7 +211,9 @@ class Dialect16:
         values = [{"value": f"{power_kw * 1000:.1f}", "measurand": "Power.Active.Import", "unit": "W"}]
         for phase, value in zip(PHASES, current_a, strict=True):
             values.append({"value": f"{value:.2f}", "measurand": "Current.Import", "phase": phase, "unit": "A"})
-        await _ask(client, call.MeterValues(connector_id=0, meter_value=[{"timestamp": wire(at), "sampled_value": values}]))
+        await _ask(
+            client, call.MeterValues(connector_id=0, meter_value=[{"timestamp": wire(at), "sampled_value": values}])
+        )
 
 
 async def _ask(client: Client16, payload: Any) -> Any:

@@ -248,7 +248,9 @@ def _value(outlet: Outlet, at: datetime, register_wh: int, context: str, *, live
         }
     ]
     if live:
-        found.append({"value": round(outlet.power_kw * 1000, 1), "measurand": "Power.Active.Import", "context": context})
+        found.append(
+            {"value": round(outlet.power_kw * 1000, 1), "measurand": "Power.Active.Import", "context": context}
+        )
         found.append({"value": round(outlet.offered_a(), 1), "measurand": "Current.Offered", "context": context})
         for phase, current_a in zip(PHASES, outlet.phase_a, strict=True):
             value = {"value": round(current_a, 2), "measurand": "Current.Import", "phase": phase, "context": context}

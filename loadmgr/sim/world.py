@@ -101,7 +101,7 @@ class World:
     def loads(self) -> dict[NodeId, Load]:
         """The whole load below every node now."""
         site = self.context.site
-        found: dict[NodeId, Load] = {n: ((0.0, 0.0, 0.0), 0.0) for n in site.nodes}
+        found: dict[NodeId, Load] = dict.fromkeys(site.nodes, ((0.0, 0.0, 0.0), 0.0))
         for node, load in self._base.items():
             for above in site.path(node):
                 found[above.id] = plus(found[above.id], load)

@@ -283,7 +283,9 @@ class Builder:
             reader = csv.DictReader(line for line in lines if not line.startswith("#"))
             for wanted in ("time", column):
                 if wanted not in (reader.fieldnames or ()):
-                    self._note(key, f"{name!r} has no column {wanted!r}", f"columns: {', '.join(reader.fieldnames or ())}")
+                    self._note(
+                        key, f"{name!r} has no column {wanted!r}", f"columns: {', '.join(reader.fieldnames or ())}"
+                    )
                     return None
             for line_no, row in enumerate(reader, 2):
                 try:
@@ -304,8 +306,7 @@ class Builder:
         return Tariff(
             currency=table.currency,
             bands=tuple(
-                TariffBand(from_time=b.from_, import_per_kwh=b.import_per_kwh, weekdays=b.weekdays)
-                for b in table.bands
+                TariffBand(from_time=b.from_, import_per_kwh=b.import_per_kwh, weekdays=b.weekdays) for b in table.bands
             ),
             series=Series(times=rows[0], values=rows[1]) if rows is not None else None,
             export_per_kwh=table.export_per_kwh,
@@ -326,7 +327,9 @@ class Builder:
                 "a setpoint must be renewed before it expires; half of it is usual",
             )
         if params.meter_stale_s < params.meter_hold_s:
-            self._note("control.meter_stale_s", f"{params.meter_stale_s} s is below meter_hold_s", "stale comes after hold")
+            self._note(
+                "control.meter_stale_s", f"{params.meter_stale_s} s is below meter_hold_s", "stale comes after hold"
+            )
         return params
 
 

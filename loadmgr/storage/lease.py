@@ -46,7 +46,7 @@ def take(connection: Connection, now_ms: int, shown_url: str) -> None:
     row = connection.execute(select(table).where(table.c.id == 1)).one_or_none()
     if row is not None:
         same_host = row.host == host
-        if same_host and _is_alive(row.process) or (not same_host and now_ms - row.beat_at_ms < EXPIRY_MS):
+        if (same_host and _is_alive(row.process)) or (not same_host and now_ms - row.beat_at_ms < EXPIRY_MS):
             raise StorageError(
                 f"{shown_url}: another loadmgr (process {row.process.partition('/')[0]} on "
                 f"{row.host.partition('/')[0]}) controls this site; stop it first, or use another database"

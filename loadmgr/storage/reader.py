@@ -131,9 +131,7 @@ def plans(connection: Connection, limit: int) -> tuple[Plan, ...]:
     return tuple(codec.decode(body) for body in connection.execute(query).scalars())
 
 
-def events(
-    connection: Connection, asked: tuple[int, int, tuple[str, ...], int | None]
-) -> tuple[StoredEvent, ...]:
+def events(connection: Connection, asked: tuple[int, int, tuple[str, ...], int | None]) -> tuple[StoredEvent, ...]:
     """Events of a run, newest first; ``asked`` = (run, limit, kinds, before_seq)."""
     run, limit, kinds, before_seq = asked
     table = tables.events
@@ -142,9 +140,7 @@ def events(
         query = query.where(table.c.kind.in_(kinds))
     if before_seq is not None:
         query = query.where(table.c.seq < before_seq)
-    return tuple(
-        StoredEvent(run=run, seq=row.seq, event=codec.decode(row.body)) for row in connection.execute(query)
-    )
+    return tuple(StoredEvent(run=run, seq=row.seq, event=codec.decode(row.body)) for row in connection.execute(query))
 
 
 def runs(connection: Connection) -> tuple[int, ...]:
@@ -156,9 +152,7 @@ def page(connection: Connection, run: int, after: int, limit: int) -> tuple[Stor
     """The next events of a run after a place, in order."""
     table = tables.events
     query = select(table).where((table.c.run == run) & (table.c.seq > after)).order_by(table.c.seq).limit(limit)
-    return tuple(
-        StoredEvent(run=run, seq=row.seq, event=codec.decode(row.body)) for row in connection.execute(query)
-    )
+    return tuple(StoredEvent(run=run, seq=row.seq, event=codec.decode(row.body)) for row in connection.execute(query))
 
 
 def frames(connection: Connection, station: StationId | None, limit: int) -> tuple[FrameRecord, ...]:
@@ -189,9 +183,7 @@ def limits(connection: Connection, include_ended: bool) -> tuple[tuple[LimitId, 
     )
 
 
-def alarms(
-    connection: Connection, open_only: bool, limit: int
-) -> tuple[tuple[AlarmRaised, datetime | None], ...]:
+def alarms(connection: Connection, open_only: bool, limit: int) -> tuple[tuple[AlarmRaised, datetime | None], ...]:
     """Alarms with the time they were cleared, newest first."""
     table = tables.alarms
     query = select(table).order_by(table.c.id.desc()).limit(limit)

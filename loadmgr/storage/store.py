@@ -266,9 +266,7 @@ class SqlStore:
         found: tuple[Session, ...] = await self._read(reader.sessions, open_only, limit, before)
         return found
 
-    async def samples(
-        self, meter: MeterId, from_at: datetime, until_at: datetime, limit: int
-    ) -> tuple[SampleRow, ...]:
+    async def samples(self, meter: MeterId, from_at: datetime, until_at: datetime, limit: int) -> tuple[SampleRow, ...]:
         """Samples of one meter in time order."""
         found: tuple[SampleRow, ...] = await self._read(reader.samples, meter, from_at, until_at, limit)
         return found
@@ -335,5 +333,3 @@ def _engine(url: Any) -> Engine:
 
     event.listen(engine, "connect", pragmas)
     return engine
-
-

@@ -58,9 +58,7 @@ class BatchWriter:
     @staticmethod
     def write_frames(connection: Connection, frames: Iterable[FrameRecord]) -> None:
         """Append to the frame log."""
-        rows = [
-            {"at_ms": to_ms(f.at), "station": f.station, "direction": f.direction, "text": f.text} for f in frames
-        ]
+        rows = [{"at_ms": to_ms(f.at), "station": f.station, "direction": f.direction, "text": f.text} for f in frames]
         if rows:
             connection.execute(tables.frames.insert(), rows)
 

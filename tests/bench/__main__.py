@@ -8,13 +8,16 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-import tests.bench
 from rich.console import Console
 from rich.table import Table
 
+import tests.bench
+
 
 def main() -> int:
-    known = sorted(m.name.removeprefix("bench_") for m in pkgutil.iter_modules(tests.bench.__path__) if m.name[:6] == "bench_")
+    known = sorted(
+        m.name.removeprefix("bench_") for m in pkgutil.iter_modules(tests.bench.__path__) if m.name[:6] == "bench_"
+    )
     wanted = sys.argv[1:] or known
     for name in wanted:
         if name not in known:

@@ -19,10 +19,16 @@ from loadmgr.wiring import Running, running
 from tests.support.days import EXAMPLES
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-ARGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
+ARGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 HOSTILE = '<img src=x onerror="document.title=1">'
 
 pytestmark = [
@@ -116,7 +122,9 @@ def test_an_operator_signs_in_and_sees_live_values_change(background: Background
         expect(table).to_contain_text("office-1/1", timeout=10_000)
         assert page.locator('img[src="x"]').count() == 0
         assert page.title().startswith("loadmgr")
-        assert all(url.startswith((service.url, "data:", "blob:", service.url.replace("http", "ws"))) for url in requests)
+        assert all(
+            url.startswith((service.url, "data:", "blob:", service.url.replace("http", "ws"))) for url in requests
+        )
         browser.close()
 
 

@@ -58,9 +58,7 @@ def _register(kwh: float, minutes: float) -> ev.MeterSample:
 
 
 def _setpoint(no: int) -> Setpoint:
-    return Setpoint(
-        no=no, evse=E1, current_a=16.0, n_phases=3, made_at=NOON, valid_until=NOON + timedelta(minutes=3)
-    )
+    return Setpoint(no=no, evse=E1, current_a=16.0, n_phases=3, made_at=NOON, valid_until=NOON + timedelta(minutes=3))
 
 
 def test_events_come_back_in_order_and_what_is_folded_from_them_agrees(url: str) -> None:

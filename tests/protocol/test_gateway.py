@@ -96,7 +96,10 @@ def test_a_session_from_plug_in_to_plug_out_with_its_profile(tmp_path: Path) -> 
 def _meter(manager: LoadManager, current_a: float = 5.0) -> ev.MeterSample:
     now = manager.now()
     return ev.MeterSample(
-        at=now, meter=MeterId("grid-meter"), measured_at=now, measured=Measured(current_a=(current_a,) * 3)  # type: ignore[arg-type]
+        at=now,
+        meter=MeterId("grid-meter"),
+        measured_at=now,
+        measured=Measured(current_a=(current_a,) * 3),  # type: ignore[arg-type]
     )
 
 
@@ -344,5 +347,3 @@ def test_hostile_text_is_stored_as_text(tmp_path: Path) -> None:
                 assert tag in {s.id_tag for s in manager.state.sessions.values()}
 
     _run(tmp_path, play)
-
-

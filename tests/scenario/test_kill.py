@@ -8,7 +8,6 @@ import random
 import socket
 import sys
 import time
-
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 

@@ -109,7 +109,10 @@ async def charger(
     """A connected charger."""
     url = f"ws://127.0.0.1:{gateway.port}/ocpp/{station}"
     async with connect(
-        url, subprotocols=[protocol], additional_headers=header(station, password), compression=None  # type: ignore[list-item]
+        url,
+        subprotocols=[protocol],
+        additional_headers=header(station, password),
+        compression=None,  # type: ignore[list-item]
     ) as socket:
         raw = Raw(socket)
         reading = asyncio.create_task(raw.read())

@@ -41,9 +41,7 @@ def arrivals_between(settings: Settings, begin: datetime, end: datetime) -> tupl
 
 
 @asynccontextmanager
-async def a_day(
-    settings: Settings, begin: datetime, arrivals: tuple[Arrival, ...] = ()
-) -> AsyncIterator[Simulation]:
+async def a_day(settings: Settings, begin: datetime, arrivals: tuple[Arrival, ...] = ()) -> AsyncIterator[Simulation]:
     """A running service with its simulated world, standing at ``begin``."""
     clock = LockStepClock(begin)
     async with (

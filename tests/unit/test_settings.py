@@ -58,9 +58,7 @@ def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
 def test_a_failsafe_that_does_not_fit_is_refused_with_the_arithmetic(tmp_path: Path) -> None:
     """[A-130]"""
     text = _wrong(tmp_path, ("failsafe_a = 6 ", "failsafe_a = 8 "))
-    assert (
-        "grid/L1: 4 EVSEs at their fail-safe = 32.0 A + uncontrolled 35.0 A = 67.0 A > 63.0 A (main fuse)" in text
-    )
+    assert "grid/L1: 4 EVSEs at their fail-safe = 32.0 A + uncontrolled 35.0 A = 67.0 A > 63.0 A (main fuse)" in text
 
 
 @pytest.mark.parametrize(
@@ -80,7 +78,7 @@ def test_a_failsafe_that_does_not_fit_is_refused_with_the_arithmetic(tmp_path: P
         ('listen = "127.0.0.1:9000"', 'listen = "nine"', "is no address"),
         ('password = "office-charger-0001"', "", "there is no password"),
         ("office_week.csv", "office_month.csv", "does not exist"),
-        ('factor = 0.06', "factor = 0.06\nconstant_kw = 3", "exactly one of constant_kw and series"),
+        ("factor = 0.06", "factor = 0.06\nconstant_kw = 3", "exactly one of constant_kw and series"),
     ],
 )
 def test_a_mistake_names_itself(tmp_path: Path, old: str, new: str, words: str) -> None:

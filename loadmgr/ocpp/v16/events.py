@@ -37,7 +37,7 @@ _EMPTY_ANSWER = frozenset({
 })  # fmt: skip
 
 
-def handle(desk: Desk, action: str, payload: Json, now: datetime) -> Handled:  # noqa: C901 one case per message
+def handle(desk: Desk, action: str, payload: Json, now: datetime) -> Handled:
     """Answer and events of one valid message."""
     match action:
         case "BootNotification":
@@ -91,9 +91,7 @@ def _status(desk: Desk, payload: Json, now: datetime) -> Handled:
     if status is EvseStatus.AVAILABLE and known is not None:
         # Unplugged without a StopTransaction: the last register closes the session [C15].
         handled.events.append(
-            end_event(
-                desk, known, now, meter_stop_kwh=known.last_register_kwh, ended_at=None, reason="EVDisconnected"
-            )
+            end_event(desk, known, now, meter_stop_kwh=known.last_register_kwh, ended_at=None, reason="EVDisconnected")
         )
         known.is_final = False  # a StopTransaction that was queued may still come
         handled.must_last = True

@@ -123,9 +123,7 @@ def _lasting(profile_id: int, purpose: str, bound: tuple[float, int], made_at: d
         "id": 1,
         "startSchedule": to_wire(made_at - START_BEFORE),
         "chargingRateUnit": "A",
-        "chargingSchedulePeriod": [
-            {"startPeriod": 0, "limit": _limit(current_a, station), "numberPhases": n_phases}
-        ],
+        "chargingSchedulePeriod": [{"startPeriod": 0, "limit": _limit(current_a, station), "numberPhases": n_phases}],
     }
     profile = {
         "id": profile_id,

@@ -47,7 +47,7 @@ _EMPTY_ANSWER = frozenset({
 })  # fmt: skip
 
 
-def handle(desk: Desk, action: str, payload: Json, now: datetime) -> Handled:  # noqa: C901 one case per message
+def handle(desk: Desk, action: str, payload: Json, now: datetime) -> Handled:
     """Answer and events of one valid message."""
     match action:
         case "BootNotification":

@@ -125,7 +125,13 @@ def test_a_limit_is_created_listed_and_withdrawn(tmp_path: Path) -> None:
         ("POST", "/limits", {"node": "grid", "source": "x", "current_a": -1}, 422, "body.current_a"),
         ("POST", "/limits", {"node": "grid", "source": "x", "current_a": "1e999"}, 422, "body.current_a"),
         ("POST", "/limits", {"node": "grid", "source": "x", "current_a": 1, "role": "admin"}, 422, "body.role"),
-        ("POST", "/limits", {"node": "grid", "source": "x", "current_a": 1, "until_at": "2026-01-01T00:00"}, 422, "until"),
+        (
+            "POST",
+            "/limits",
+            {"node": "grid", "source": "x", "current_a": 1, "until_at": "2026-01-01T00:00"},
+            422,
+            "until",
+        ),
         (
             "POST",
             "/limits",

@@ -52,9 +52,7 @@ def test_a_station_that_never_confirmed_counts_at_its_hardware_maximum() -> None
 
 def test_a_refused_failsafe_counts_at_the_hardware_maximum() -> None:
     """[B21]"""
-    state = a_state(
-        a_site(n=1), ev.FailsafeAnswered(at=NOON, station=StationId("S1"), failsafe_a=6.0, accepted=False)
-    )
+    state = a_state(a_site(n=1), ev.FailsafeAnswered(at=NOON, station=StationId("S1"), failsafe_a=6.0, accepted=False))
     assert rest_a(state, EvseId("S1/1")) == 32.0
 
 
