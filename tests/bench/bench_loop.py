@@ -25,11 +25,11 @@ from loadmgr.sim.scenario import on_any_port
 from loadmgr.wiring import build_manager, gateway_of
 from tests.support.chargers import Raw, header, start
 
-ROUNDS = 12
+ROUNDS = 7
 LIMIT_A = 8.0
-STEP_FRAC = 0.06
+STEP_FRAC = 0.12
 """Every round the uncontrolled load rises by this part of the limit: more than the margin, so it is an overload."""
-REPEATS = {54: 3, 500: 2}
+REPEATS = {54: 4, 500: 2}
 PASSWORD = "bench-password-0001"
 
 
