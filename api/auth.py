@@ -58,9 +58,7 @@ class Keys:
         is_viewer = self.viewer is not None and hmac.compare_digest(given, self.viewer.encode())
         if is_operator or is_viewer:
             self._failures.pop(address, None)
-            return Actor(
-                name="operator" if is_operator else "viewer", role=Role.OPERATOR if is_operator else Role.VIEWER
-            )
+            return Actor(name="operator" if is_operator else "viewer", role=Role.OPERATOR if is_operator else Role.VIEWER)
         if key:
             self._failed(address, tries + 1)
             raise AccessError(401, "the API key is wrong; send the right one in the header X-API-Key")

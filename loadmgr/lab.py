@@ -42,9 +42,7 @@ class FirstPlan:
         """Power per step in kW: index local time, one column per EVSE, plus ``uncontrolled``."""
         starts = [self.plan.made_at + timedelta(seconds=s) for s, _ in self.request.snapshot.steps]
         index = pd.DatetimeIndex(starts).tz_convert(self.settings.context.site.timezone)
-        found = pd.DataFrame(
-            {e: list(p) for e, p in zip(self.plan.evses, self.plan.power_kw, strict=True)}, index=index
-        )
+        found = pd.DataFrame({e: list(p) for e, p in zip(self.plan.evses, self.plan.power_kw, strict=True)}, index=index)
         found["uncontrolled"] = list(self.plan.base_kw)
         return found
 

@@ -86,9 +86,7 @@ async def running(settings: Settings, *, clock: Clock | None = None, dashboard: 
             await asyncio.sleep(0.01)
         port = server.servers[0].sockets[0].getsockname()[1]
         try:
-            yield Running(
-                manager=manager, gateway=gateway, url=f"http://{settings.api.listen.host}:{port}", api_key=key
-            )
+            yield Running(manager=manager, gateway=gateway, url=f"http://{settings.api.listen.host}:{port}", api_key=key)
         finally:
             server.should_exit = True
             await serving

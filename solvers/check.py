@@ -24,9 +24,7 @@ def faults(problem: ChargingProblem, power_kw: Floats) -> tuple[str, ...]:
     slack = problem.row_limit + TOLERANCE * (1.0 + problem.row_limit) - used
     for r in np.nonzero(hard & (slack < 0).any(axis=1))[0]:
         t = int(np.argmin(slack[r]))
-        found.append(
-            f"row {problem.row_names[r]} carries {used[r, t]:.6g} of {problem.row_limit[r, t]:.6g} in step {t}"
-        )
+        found.append(f"row {problem.row_names[r]} carries {used[r, t]:.6g} of {problem.row_limit[r, t]:.6g} in step {t}")
     energy = problem.efficiency * (power_kw @ problem.step_h)
     if (energy > problem.room_kwh + TOLERANCE * (1.0 + np.abs(energy))).any():
         found.append("a session gets more energy than it has room for")

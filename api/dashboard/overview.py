@@ -18,13 +18,15 @@ REFRESH_S = 1.0
 POINTS = 900
 STALE_S = 90.0
 
-WHY = MappingProxyType({
-    "evse": "its own maximum",
-    "energy": "has what it needs",
-    "price": "cheaper later",
-    "none": "",
-    "": "",
-})
+WHY = MappingProxyType(
+    {
+        "evse": "its own maximum",
+        "energy": "has what it needs",
+        "price": "cheaper later",
+        "none": "",
+        "": "",
+    }
+)
 
 COLUMNS: tuple[dict[str, Any], ...] = (
     {"name": "evse", "label": "EVSE", "field": "evse", "align": "left", "sortable": True},
@@ -66,9 +68,7 @@ class Overview:
                 self._alarms = ui.column().classes("gap-1")
             with ui.column().classes("panel w-full"):
                 ui.label("Sessions").classes("font-semibold")
-                self._table = (
-                    ui.table(columns=list(COLUMNS), rows=[], row_key="evse").classes("w-full").props("flat dense")
-                )
+                self._table = ui.table(columns=list(COLUMNS), rows=[], row_key="evse").classes("w-full").props("flat dense")
                 self._table.props('data-testid="sessions"')
                 self._idle = ui.label("").classes("unit")
         self._shown_alarms: tuple[str, ...] | None = None
@@ -119,9 +119,7 @@ class Overview:
             also = f" · {in_a} ({root.limit_a_source})" if in_a else ""
             self._limit_note.set_text(f"{root.limit_kw_source}{also}")
         self._free.set_text("–" if root.headroom_kw is None else f"{root.headroom_kw:.1f} kW")
-        self._free_note.set_text(
-            "" if root.headroom_a is None else f"{min(root.headroom_a):.0f} A on the fullest phase"
-        )
+        self._free_note.set_text("" if root.headroom_a is None else f"{min(root.headroom_a):.0f} A on the fullest phase")
         charging = sum(1 for v in views if max(v.current_a) >= 1.0)
         plugged = sum(1 for v in views if v.session is not None)
         self._cars.set_text(f"{charging} of {plugged}")
@@ -170,9 +168,7 @@ class Overview:
         self._table.rows = rows
         self._table.update()
         free = sum(1 for v in views if v.session is None)
-        self._idle.set_text(
-            f"{free} EVSEs without a session" if rows else f"No car is plugged in; {free} EVSEs are free."
-        )
+        self._idle.set_text(f"{free} EVSEs without a session" if rows else f"No car is plugged in; {free} EVSEs are free.")
 
     def _row(self, view: EvseView, now: datetime) -> dict[str, Any]:
         age_s = (now - view.measured_at).total_seconds() if view.measured_at is not None else None

@@ -17,7 +17,7 @@ from loadmgr.runtime import LoadManager
 
 router = APIRouter(tags=["events"])
 
-Kinds = Annotated[list[str], Query(description="only these kinds, e.g. LimitSet", max_length=20)]
+Kinds = Annotated[tuple[str, ...], Query(description="only these kinds, e.g. LimitSet", max_length=20)]
 
 
 def _data(event: Event) -> dict[str, object]:
@@ -29,9 +29,9 @@ def _data(event: Event) -> dict[str, object]:
 async def get_events(
     manager: Manager,
     _: Viewer,
-    kind: Kinds = [],
+    kind: Kinds = (),
     limit: Count = 100,
-    before_seq: int | None = None,  # noqa: B006
+    before_seq: int | None = None,
 ) -> list[EventOut]:
     """Events of this run, newest first; page on with ``before_seq``."""
     stored = await manager.history.events(limit=limit, kinds=kind, before_seq=before_seq)

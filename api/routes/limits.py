@@ -55,9 +55,7 @@ async def get_limits(manager: Manager, _: Viewer, include_ended: Annotated[bool,
             if x.until_at is None or x.until_at > now
         ]
     stored = await manager.history.limits(include_ended=True)
-    return [
-        LimitOut.of(x, in_force=w is None and x.holds_at(now), binds=False, withdrawn_at=w) for _, x, w in stored[-500:]
-    ]
+    return [LimitOut.of(x, in_force=w is None and x.holds_at(now), binds=False, withdrawn_at=w) for _, x, w in stored[-500:]]
 
 
 @router.delete("/limits/{limit}", status_code=204)

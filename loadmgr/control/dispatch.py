@@ -50,7 +50,7 @@ def to_setpoints(state: SiteState, now: datetime) -> tuple[Setpoint, ...]:
     needs = needs_of(state, now)
     wishes = _wishes(state, active, needs, now)
     values = guard.allocate(active, bound, wishes)
-    targets = _released(state, active, bound, (values, wishes), now)
+    targets = _released(state, active, bound, (values, wishes))
     due = [t for t in targets if _is_due(state, t, now)]
     due.sort(key=lambda t: (t.current_a >= _order_a(state, t.lane), t.lane.evse.id))
     life = timedelta(seconds=state.params.setpoint_s)
@@ -127,7 +127,6 @@ def _released(
     active: Sequence[Lane],
     bound: Sequence[Budget],
     allotted: tuple[Mapping[EvseId, float], Sequence[Wish]],
-    now: datetime,
 ) -> list[Target]:
     """Clip every increase to the room that stays when all orders in force are drawn in full."""
     values, wishes = allotted

@@ -239,9 +239,7 @@ def tolerance_a(limit_a: float) -> float:
     return max(1.0, 0.05 * limit_a)
 
 
-def _judged(
-    state: EvseState, event: ev.MeterSample, drawn_a: float, params: ControlParams, ordered: float
-) -> EvseState:
+def _judged(state: EvseState, event: ev.MeterSample, drawn_a: float, params: ControlParams, ordered: float) -> EvseState:
     """Does the car obey? Only samples from after the settling time of the last answer speak."""
     if drawn_a <= ordered + tolerance_a(ordered):
         settled = state

@@ -27,9 +27,7 @@ CHECK_TOLERANCE = 1e-6
 _FREE = frozenset({EvseStatus.AVAILABLE, EvseStatus.RESERVED, EvseStatus.UNAVAILABLE})
 
 
-def violations(
-    site: Site, limits: Iterable[Limit], loads: Mapping[NodeId, Load], at: datetime
-) -> tuple[Violation, ...]:
+def violations(site: Site, limits: Iterable[Limit], loads: Mapping[NodeId, Load], at: datetime) -> tuple[Violation, ...]:
     """Every hard limit that ``loads`` exceed at ``at``.
 
     ``loads`` maps nodes to the whole load below them: (A on L1..L3, kW), import positive. A current limit bounds the

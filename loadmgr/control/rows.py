@@ -129,9 +129,7 @@ def _leaves_first(site: Site) -> tuple[NodeId, ...]:
     return tuple(sorted(site.nodes, key=lambda n: -sum(1 for _ in site.path(n))))
 
 
-def _uncontrolled_at(
-    state: SiteState, node: NodeId, now: datetime, below: Mapping[NodeId, Uncontrolled]
-) -> Uncontrolled:
+def _uncontrolled_at(state: SiteState, node: NodeId, now: datetime, below: Mapping[NodeId, Uncontrolled]) -> Uncontrolled:
     site, params = state.site, state.params
     if site.nodes[node].meter is not None:
         estimate = state.base.get(node)

@@ -219,9 +219,7 @@ def _station(state: SiteState, event: StationEvent) -> SiteState:
             )
         case ev.FailsafeAnswered():
             if event.accepted:
-                after = replace(
-                    known, failsafe=FailsafeState.CONFIRMED, failsafe_a=event.failsafe_a, failsafe_at=event.at
-                )
+                after = replace(known, failsafe=FailsafeState.CONFIRMED, failsafe_a=event.failsafe_a, failsafe_at=event.at)
             elif known.failsafe is FailsafeState.CONFIRMED and known.failsafe_a == event.failsafe_a:
                 after = known  # it holds the same profile already
             else:

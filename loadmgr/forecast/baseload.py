@@ -33,14 +33,11 @@ def shape_kw(
     return tuple(found)
 
 
-def pv_ahead_kw(
-    loads: Sequence[UncontrolledLoad], now: datetime, steps: Sequence[tuple[float, float]]
-) -> tuple[float, ...]:
+def pv_ahead_kw(loads: Sequence[UncontrolledLoad], now: datetime, steps: Sequence[tuple[float, float]]) -> tuple[float, ...]:
     """Expected PV of the whole site, mean kW per step."""
     series = [load.pv_kw for load in loads if load.pv_kw is not None]
     return tuple(
-        sum(max(s.at(now + timedelta(seconds=offset_s + length_s / 2)), 0.0) for s in series)
-        for offset_s, length_s in steps
+        sum(max(s.at(now + timedelta(seconds=offset_s + length_s / 2)), 0.0) for s in series) for offset_s, length_s in steps
     )
 
 

@@ -181,9 +181,7 @@ class Connection:
 
         now = self.host.clock.now()
         for tag in self.session.drop_queued(is_older):
-            self.host.take(
-                ev.SetpointUnanswered(at=now, no=tag.command.no, evse=evse, was_sent=False, detail="superseded")
-            )
+            self.host.take(ev.SetpointUnanswered(at=now, no=tag.command.no, evse=evse, was_sent=False, detail="superseded"))
 
     def _on_answer(self, answer: Answered, now: datetime) -> None:
         accepted, detail = self.version.outcome(answer.action, answer.payload)

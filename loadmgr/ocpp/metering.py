@@ -159,9 +159,7 @@ def _power(sums: _Sums, voltage_v: float) -> tuple[float | None, bool]:
     return sum(units.a_to_kw(a, volts.get(p, voltage_v), 1) for p, a in currents.items()), True
 
 
-def _current(
-    sums: _Sums, power_kw: float | None, wiring: tuple[tuple[int, ...], float]
-) -> tuple[PerPhase | None, bool]:
+def _current(sums: _Sums, power_kw: float | None, wiring: tuple[tuple[int, ...], float]) -> tuple[PerPhase | None, bool]:
     phases, voltage_v = wiring
     total, by_phase = _net(sums, "Current")
     if by_phase:

@@ -82,6 +82,4 @@ def end_event(
 ) -> ev.SessionEnded:
     """Note the end of a transaction and make its event."""
     desk.transactions.end(known)
-    return ev.SessionEnded(
-        at=now, session=known.session, ended_at=ended_at, meter_stop_kwh=meter_stop_kwh, reason=reason
-    )
+    return ev.SessionEnded(at=now, session=known.session, ended_at=ended_at, meter_stop_kwh=meter_stop_kwh, reason=reason)

@@ -183,11 +183,9 @@ async def simulated(
 ) -> AsyncIterator[Simulation]:
     """A simulation around a running service; twins connect at once."""
     manager, gateway = service
-    world = World(context=settings.context, clock=clock, take=lambda sample: manager.take(sample), seed=seed)
+    world = World(context=settings.context, clock=clock, take=manager.take, seed=seed)
     world.twins = make_twins(settings, clock, gateway.port, world.changed)
-    simulation = Simulation(
-        settings=settings, clock=clock, manager=manager, gateway=gateway, world=world, arrivals=arrivals
-    )
+    simulation = Simulation(settings=settings, clock=clock, manager=manager, gateway=gateway, world=world, arrivals=arrivals)
     for twin in world.twins.values():
         twin.activity = simulation.activity
     simulation.start()

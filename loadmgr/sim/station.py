@@ -63,9 +63,7 @@ class Dialect(Protocol):
     async def end(self, client: Any, outlet: Outlet, message: Transaction) -> None:
         """End of a transaction."""
 
-    async def main_meter(
-        self, client: Any, at: datetime, current_a: tuple[float, float, float], power_kw: float
-    ) -> None:
+    async def main_meter(self, client: Any, at: datetime, current_a: tuple[float, float, float], power_kw: float) -> None:
         """Values of the main meter."""
 
 
@@ -194,7 +192,7 @@ class Twin:
                     self._queued.set()
                     self.is_busy = False
                     self.activity.n += 1
-                    await self._follow(socket)
+                    await self._follow()
             except (OSError, InvalidStatus, InvalidHandshake, TimeoutError) as error:
                 self.n_refused_logins += isinstance(error, InvalidStatus)
             finally:
@@ -203,7 +201,7 @@ class Twin:
                 self.activity.n += 1
             await self.clock.sleep(RETRY_S)
 
-    async def _follow(self, socket: ClientConnection) -> None:
+    async def _follow(self) -> None:
         reading = asyncio.ensure_future(self.client.start())
         try:
             await asyncio.wait({reading})

@@ -64,9 +64,7 @@ class Client16(ChargePoint):  # type: ignore[misc]  # the ocpp package has no ty
                 purpose=said["charging_profile_purpose"],
                 start_at=datetime.fromisoformat(schedule["start_schedule"]),
                 duration_s=schedule.get("duration"),
-                periods=tuple(
-                    (float(p["start_period"]), float(p["limit"])) for p in schedule["charging_schedule_period"]
-                ),
+                periods=tuple((float(p["start_period"]), float(p["limit"])) for p in schedule["charging_schedule_period"]),
                 transaction=transaction,
             )
         )
@@ -211,9 +209,7 @@ class Dialect16:
         values = [{"value": f"{power_kw * 1000:.1f}", "measurand": "Power.Active.Import", "unit": "W"}]
         for phase, value in zip(PHASES, current_a, strict=True):
             values.append({"value": f"{value:.2f}", "measurand": "Current.Import", "phase": phase, "unit": "A"})
-        await _ask(
-            client, call.MeterValues(connector_id=0, meter_value=[{"timestamp": wire(at), "sampled_value": values}])
-        )
+        await _ask(client, call.MeterValues(connector_id=0, meter_value=[{"timestamp": wire(at), "sampled_value": values}]))
 
 
 async def _ask(client: Client16, payload: Any) -> Any:

@@ -59,9 +59,7 @@ class Client201(ChargePoint):  # type: ignore[misc]  # the ocpp package has no t
                 purpose=said["charging_profile_purpose"],
                 start_at=datetime.fromisoformat(schedule["start_schedule"]),
                 duration_s=schedule.get("duration"),
-                periods=tuple(
-                    (float(p["start_period"]), float(p["limit"])) for p in schedule["charging_schedule_period"]
-                ),
+                periods=tuple((float(p["start_period"]), float(p["limit"])) for p in schedule["charging_schedule_period"]),
                 transaction=transaction,
             )
         )
@@ -105,9 +103,7 @@ class Client201(ChargePoint):  # type: ignore[misc]  # the ocpp package has no t
             self.twin.settings[name] = item["attribute_value"]
             if name == "SampledDataCtrlr.TxUpdatedInterval":
                 self.twin.sample_interval_s = float(item["attribute_value"])
-            results.append(
-                {"attribute_status": "Accepted", "component": item["component"], "variable": item["variable"]}
-            )
+            results.append({"attribute_status": "Accepted", "component": item["component"], "variable": item["variable"]})
         return call_result.SetVariables(set_variable_result=results)
 
     @on(Action.get_variables, skip_schema_validation=True)
@@ -248,9 +244,7 @@ def _value(outlet: Outlet, at: datetime, register_wh: int, context: str, *, live
         }
     ]
     if live:
-        found.append(
-            {"value": round(outlet.power_kw * 1000, 1), "measurand": "Power.Active.Import", "context": context}
-        )
+        found.append({"value": round(outlet.power_kw * 1000, 1), "measurand": "Power.Active.Import", "context": context})
         found.append({"value": round(outlet.offered_a(), 1), "measurand": "Current.Offered", "context": context})
         for phase, current_a in zip(PHASES, outlet.phase_a, strict=True):
             value = {"value": round(current_a, 2), "measurand": "Current.Import", "phase": phase, "context": context}

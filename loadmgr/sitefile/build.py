@@ -283,9 +283,7 @@ class Builder:
             reader = csv.DictReader(line for line in lines if not line.startswith("#"))
             for wanted in ("time", column):
                 if wanted not in (reader.fieldnames or ()):
-                    self._note(
-                        key, f"{name!r} has no column {wanted!r}", f"columns: {', '.join(reader.fieldnames or ())}"
-                    )
+                    self._note(key, f"{name!r} has no column {wanted!r}", f"columns: {', '.join(reader.fieldnames or ())}")
                     return None
             for line_no, row in enumerate(reader, 2):
                 try:
@@ -327,9 +325,7 @@ class Builder:
                 "a setpoint must be renewed before it expires; half of it is usual",
             )
         if params.meter_stale_s < params.meter_hold_s:
-            self._note(
-                "control.meter_stale_s", f"{params.meter_stale_s} s is below meter_hold_s", "stale comes after hold"
-            )
+            self._note("control.meter_stale_s", f"{params.meter_stale_s} s is below meter_hold_s", "stale comes after hold")
         return params
 
 

@@ -40,9 +40,7 @@ class HighsEngine:
         highs.setOptionValue("presolve", "off")
         highs.setOptionValue("solver", "simplex")
         if highs.passModel(_model(program)) == highspy.HighsStatus.kError:
-            return EngineResult(
-                status=Status.FAILED, values=None, objective=float("nan"), reason="HiGHS refused the model"
-            )
+            return EngineResult(status=Status.FAILED, values=None, objective=float("nan"), reason="HiGHS refused the model")
         ran = highs.run()
         found = highs.getModelStatus()
         status = _STATUS.get(found.name, Status.FAILED)

@@ -122,9 +122,7 @@ def test_an_operator_signs_in_and_sees_live_values_change(background: Background
         expect(table).to_contain_text("office-1/1", timeout=10_000)
         assert page.locator('img[src="x"]').count() == 0
         assert page.title().startswith("loadmgr")
-        assert all(
-            url.startswith((service.url, "data:", "blob:", service.url.replace("http", "ws"))) for url in requests
-        )
+        assert all(url.startswith((service.url, "data:", "blob:", service.url.replace("http", "ws"))) for url in requests)
         browser.close()
 
 

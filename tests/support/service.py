@@ -19,9 +19,7 @@ async def main(given: dict[str, str]) -> None:
     loaded = Settings.load(given["site"])
     listen = Address(host="127.0.0.1", port=int(given["port"]))
     settings = replace(loaded, storage_url=given["storage_url"], ocpp=replace(loaded.ocpp, listen=listen, ping_s=None))
-    clock = ScaledClock(
-        datetime.fromisoformat(given["start_at"]), float(given["factor"]), began_s=float(given["began_s"])
-    )
+    clock = ScaledClock(datetime.fromisoformat(given["start_at"]), float(given["factor"]), began_s=float(given["began_s"]))
     async with build_manager(settings, clock=clock) as manager, gateway_of(manager):
         print("ready", flush=True)
         await asyncio.Event().wait()

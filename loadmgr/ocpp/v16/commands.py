@@ -104,9 +104,7 @@ def _failsafe(command: cmd.InstallFailsafe) -> tuple[Call, ...]:
     station = str(command.station)
     return (
         _lasting(FAILSAFE_ID, "TxDefaultProfile", (command.failsafe_a, command.n_phases), command.made_at, station),
-        _lasting(
-            GUARD_ID, "ChargePointMaxProfile", (command.station_max_a, command.n_phases), command.made_at, station
-        ),
+        _lasting(GUARD_ID, "ChargePointMaxProfile", (command.station_max_a, command.n_phases), command.made_at, station),
     )
 
 

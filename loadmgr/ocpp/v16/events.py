@@ -122,9 +122,7 @@ def _start(desk: Desk, payload: Json, now: datetime) -> Handled:
     before = desk.transactions.open_on(evse)
     if before is not None:
         handled.events.append(
-            end_event(
-                desk, before, now, meter_stop_kwh=before.last_register_kwh, ended_at=None, reason="NextTransaction"
-            )
+            end_event(desk, before, now, meter_stop_kwh=before.last_register_kwh, ended_at=None, reason="NextTransaction")
         )
         before.is_final = False
     known = desk.transactions.begin(start, transaction)

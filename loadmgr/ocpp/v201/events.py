@@ -147,9 +147,7 @@ def _begin(desk: Desk, payload: Json, at: datetime, handled: Handled, now: datet
     before = desk.transactions.open_on(evse)
     if before is not None:
         handled.events.append(
-            end_event(
-                desk, before, now, meter_stop_kwh=before.last_register_kwh, ended_at=None, reason="NextTransaction"
-            )
+            end_event(desk, before, now, meter_stop_kwh=before.last_register_kwh, ended_at=None, reason="NextTransaction")
         )
         before.is_final = False
     said = next((r for r in _registers(desk, number, payload) if r is not None), None)

@@ -52,9 +52,7 @@ def _fill(manager: LoadManager) -> None:
     manager.take(
         ev.StationConnected(at=now, station=station, ocpp="1.6"),
         ev.FailsafeAnswered(at=now, station=station, failsafe_a=6.0, accepted=True),
-        ev.MeterSample(
-            at=now, meter=MeterId("grid-meter"), measured_at=now, measured=Measured(current_a=(20.0, 10.0, 5.0))
-        ),
+        ev.MeterSample(at=now, meter=MeterId("grid-meter"), measured_at=now, measured=Measured(current_a=(20.0, 10.0, 5.0))),
         ev.SessionStarted(at=now, session=SESSION, evse=evse, transaction="7", id_tag="<script>", meter_start_kwh=1.0),
         ev.MeterSample(
             at=now,
