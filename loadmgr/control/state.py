@@ -178,10 +178,15 @@ def rest_a(state: SiteState, evse: EvseId) -> float:
     The fail-safe counts once the station has accepted it or the installer vouches for it; else, and for a station
     that does not obey, the hardware maximum counts [E-21], [H-5], [B21].
     """
+    if state.evses[evse].is_disobedient:
+        return state.site.evses[evse].caps.current_max_a
+    return promised_rest_a(state, evse)
+
+
+def promised_rest_a(state: SiteState, evse: EvseId) -> float:
+    """What an EVSE draws at most without an order if it does as it said, A per phase: the yardstick of obedience."""
     site_evse = state.site.evses[evse]
     station = state.stations[site_evse.station]
-    if state.evses[evse].is_disobedient:
-        return site_evse.caps.current_max_a
     if station.failsafe is FailsafeState.CONFIRMED and station.failsafe_a is not None:
         return min(station.failsafe_a, site_evse.caps.current_max_a)
     if state.site.stations[site_evse.station].has_installer_failsafe:
@@ -285,7 +290,7 @@ def _sample(state: SiteState, event: ev.MeterSample) -> SiteState:
 
 def _evse_sample(state: SiteState, evse_key: EvseId, event: ev.MeterSample) -> SiteState:
     evse = state.site.evses[evse_key]
-    rest = rest_a(state, evse_key)
+    rest = promised_rest_a(state, evse_key)
     after = _evse(state, evse_key, lambda e: evse_state.with_sample(e, event, state.params, evse, rest))
     session = after.sessions.get(event.session) if event.session is not None else None
     if session is None or event.quality is Quality.HISTORY:

@@ -180,3 +180,23 @@ def test_cars_take_turns_when_their_minima_do_not_fit() -> None:
         on = [e.id for e in controller.state.evses.values() if e.last_order and e.last_order.setpoint.current_a > 0]
         assert len(on) <= 1
     assert set(served) == {"S1/1", "S2/1", "S3/1"}
+
+
+def test_a_disobedient_car_is_not_forgiven_because_its_order_ran_out() -> None:
+    """Found in a simulated morning: at its worst case of 32 A it seemed to obey, and its share was given away."""
+    site = a_site(fuse_a=63, n=2)
+    setpoint = Setpoint(
+        no=1, evse=EvseId("S1/1"), current_a=10, n_phases=3, made_at=NOON, valid_until=NOON + timedelta(minutes=3)
+    )
+    state = a_state(
+        site,
+        *connected(site),
+        *plugged(1),
+        ev.SetpointSent(at=NOON, setpoint=setpoint),
+        ev.SetpointAnswered(at=NOON, no=1, evse=EvseId("S1/1"), accepted=True),
+        *(drawn(1, NOON + timedelta(seconds=30 * i), (32.0, 32.0, 32.0)) for i in range(1, 40)),
+    )
+    assert state.evses[EvseId("S1/1")].is_disobedient
+    assert allowed_a(state, EvseId("S1/1"), NOON + timedelta(minutes=20)) == 32.0
+    tame = after(state, [drawn(1, NOON + timedelta(minutes=21 + i), (0.0, 0.0, 0.0)) for i in range(3)])
+    assert not tame.evses[EvseId("S1/1")].is_disobedient
