@@ -135,13 +135,15 @@ async def _show(service: Running, simulation: Simulation, stop: asyncio.Event) -
         while not stop.is_set():
             print(_line(service, simulation), flush=True)  # noqa: T201 the plain view
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), 10.0)
+                async with asyncio.timeout(10.0):
+                    await stop.wait()
         return
     with Live(console=console, refresh_per_second=4, screen=False) as live:
         while not stop.is_set():
             live.update(_view(service, simulation))
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), 0.5)
+                async with asyncio.timeout(0.5):
+                    await stop.wait()
 
 
 def _line(service: Running, simulation: Simulation) -> str:

@@ -388,12 +388,12 @@ class LoadManager:
         def work() -> Solution:
             return solve(request.problem, engine=params.engine, options=options)
 
+        solution: Solution | None = None
         try:
-            future = loop.run_in_executor(self._solver, work)
-            solution = await asyncio.wait_for(future, timeout=2 * params.solve_deadline_s)
+            async with asyncio.timeout(2 * params.solve_deadline_s):  # wait_for loses a cancellation on Python 3.11
+                solution = await loop.run_in_executor(self._solver, work)
         except (SolverError, TimeoutError) as error:
             log.warning("solver failed", extra={"engine": params.engine, "error": str(error)})
-            solution = None
         if solution is not None and solution.status in {Status.OPTIMAL, Status.TIME_LIMIT} and solution.has_values:
             return self._controller.commit(request, solution)
         self.stats.plan_failures += 1

@@ -155,7 +155,8 @@ class SqlStore:
             queue.waiters.append((queue.appended, done))
             queue.lock.notify()
         try:
-            await asyncio.wait_for(asyncio.wrap_future(done), FLUSH_DEADLINE_S)
+            async with asyncio.timeout(FLUSH_DEADLINE_S):
+                await asyncio.wrap_future(done)
         except TimeoutError:
             reason = self._error or "no answer"
             raise StorageError(f"{self._shown}: not stored within {FLUSH_DEADLINE_S:.0f} s: {reason}") from None

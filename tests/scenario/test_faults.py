@@ -75,8 +75,6 @@ def _later(at: datetime) -> datetime:
     [(_ignores, "disobeys:"), (_rejects, ""), (_silent_meters, ""), (_silent_site_meter, "meter:")],
     ids=["two ignore their profiles", "three refuse them", "no EVSE meter speaks", "the site meter is silent"],
 )
-def test_the_site_holds_or_comes_back_in_time(
-    tmp_path: Path, fault: Callable[[Simulation], None], alarm: str
-) -> None:
+def test_the_site_holds_or_comes_back_in_time(tmp_path: Path, fault: Callable[[Simulation], None], alarm: str) -> None:
     """[C10, G-112, B21, D01, P1]"""
     asyncio.run(_run(tmp_path, fault, alarm))
