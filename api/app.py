@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
 
-from api import errors, metrics
-from api.auth import Keys
+from api import errors
+from api.deps import Service
 from api.routes import events, health, limits, plans, sessions, sites, stations
 from loadmgr.runtime import LoadManager
 
@@ -16,20 +16,19 @@ _ROUTERS = (sites.router, stations.router, sessions.router, limits.router, plans
 
 
 def create_router(manager: LoadManager, *, key: str, viewer_key: str | None = None) -> APIRouter:
-    """All routes for a FastAPI application of the host; mount it with ``bind(app, ...)`` done on that application."""
-    del manager, key, viewer_key
+    """All routes of one site, for the FastAPI application of a host: ``app.include_router(router, prefix="/load")``.
+
+    It needs nothing else of the application: keys, metrics and the table of errors come with it. ``key`` may change
+    things, ``viewer_key`` may only look.
+    """
+    return _routes(Service.of(manager, key, viewer_key))
+
+
+def _routes(service: Service) -> APIRouter:
     router = APIRouter()
     for part in _ROUTERS:
-        router.include_router(part)
+        router.include_router(part, dependencies=[Depends(service.provider())])
     return router
-
-
-def bind(app: FastAPI, manager: LoadManager, *, key: str, viewer_key: str | None = None) -> None:
-    """Give an application what the routes need: the manager, the keys, metrics and the error table."""
-    app.state.loadmgr = manager
-    app.state.keys = Keys(operator=key, viewer=viewer_key)
-    app.state.metrics = metrics.registry(manager)
-    errors.install(app)
 
 
 def create_app(manager: LoadManager, *, key: str, dashboard: bool = True) -> FastAPI:
@@ -40,14 +39,14 @@ def create_app(manager: LoadManager, *, key: str, dashboard: bool = True) -> Fas
         description="Load management of one charging site. Currents are A per phase, import is positive, times are UTC.",
         redoc_url=None,
     )
-    bind(app, manager, key=key, viewer_key=manager.settings.api.viewer_key)
-    for part in _ROUTERS:
-        app.include_router(part, prefix=PREFIX)
+    errors.install(app)
+    service = Service.of(manager, key, manager.settings.api.viewer_key)
+    app.include_router(_routes(service), prefix=PREFIX)
     app.middleware("http")(_bounded)
     if dashboard:
         from api.dashboard.pages import mount
 
-        mount(app, manager)
+        mount(app, manager, service.keys)
     return app
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections.abc import Callable, Coroutine
+from types import MappingProxyType
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from api.auth import AccessError
@@ -17,6 +20,10 @@ from loadmgr.errors import NotFoundError, SiteModelError, StorageError
 log = logging.getLogger(__name__)
 
 BODY_MAX = 64 * 1024
+EXPECTED = (AccessError, NotFoundError, SiteModelError, StorageError, RequestValidationError)
+"""What a route answers itself; anything else is a bug and belongs to the application around it."""
+
+_ACCESS_TITLES = MappingProxyType({401: "Not authenticated", 403: "Not allowed", 429: "Too many tries"})
 
 
 def problem(status: int, title: str, detail: str, **extra: Any) -> JSONResponse:
@@ -26,55 +33,62 @@ def problem(status: int, title: str, detail: str, **extra: Any) -> JSONResponse:
     return JSONResponse(body, status_code=status, media_type="application/problem+json", headers=headers)
 
 
+def as_problem(error: Exception, path: str) -> JSONResponse:
+    """The table: what the caller is told about an exception. Of an unexpected one only a reference into the log."""
+    match error:
+        case AccessError():
+            return problem(error.status, _ACCESS_TITLES[error.status], error.detail)
+        case NotFoundError():
+            return problem(404, "Not found", str(error), hint=error.hint)
+        case SiteModelError():
+            return problem(422, "Impossible value", str(error), hint="nothing was changed")
+        case StorageError():
+            detail = f"{error}; it is in force but not yet on disk"
+            return problem(503, "Storage does not answer", detail, hint="check the database; see /api/v1/health/ready")
+        case RequestValidationError():
+            return _invalid(error)
+        case HTTPException():
+            return problem(error.status_code, "Error", str(error.detail), hint="see /docs for what exists")
+        case _:
+            reference = secrets.token_hex(6)
+            log.error("unexpected error", extra={"reference": reference, "path": path}, exc_info=error)
+            return problem(500, "Internal error", f"reference {reference}", hint="look for the reference in the log")
+
+
+def _invalid(error: RequestValidationError) -> JSONResponse:
+    errors = [
+        {
+            "where": ".".join(str(p) for p in item["loc"]),
+            "problem": item["msg"].removeprefix("Value error, "),
+            "value": repr(item.get("input"))[:100],
+        }
+        for item in error.errors()
+    ]
+    detail = "; ".join(f"{e['where']}: {e['problem']}" for e in errors)
+    return problem(422, "Invalid request", detail, errors=errors, hint="nothing was changed")
+
+
+class ProblemRoute(APIRoute):
+    """A route that answers exceptions by the table, in whatever application it is mounted."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler with the table around it."""
+        handler = super().get_route_handler()
+
+        async def guarded(request: Request) -> Response:
+            try:
+                return await handler(request)
+            except EXPECTED as error:
+                return as_problem(error, request.url.path)
+
+        return guarded
+
+
 def install(app: FastAPI) -> None:
-    """Register the table on an application."""
+    """Answer also what no route of ours handles: unknown paths, errors of pages."""
 
-    async def access(_: Request, error: Exception) -> JSONResponse:
-        assert isinstance(error, AccessError)  # registered for it  # noqa: S101
-        titles = {401: "Not authenticated", 403: "Not allowed", 429: "Too many tries"}
-        return problem(error.status, titles[error.status], error.detail)
+    async def answer(request: Request, error: Exception) -> JSONResponse:
+        return as_problem(error, request.url.path)
 
-    async def not_found(_: Request, error: Exception) -> JSONResponse:
-        hint = getattr(error, "hint", "")
-        return problem(404, "Not found", str(error), hint=hint)
-
-    async def wrong_model(_: Request, error: Exception) -> JSONResponse:
-        return problem(422, "Impossible value", str(error), hint="nothing was changed")
-
-    async def storage(_: Request, error: Exception) -> JSONResponse:
-        detail = f"{error}; it is in force but not yet on disk"
-        return problem(503, "Storage does not answer", detail, hint="check the database; see /api/v1/health/ready")
-
-    async def invalid(_: Request, error: Exception) -> JSONResponse:
-        assert isinstance(error, RequestValidationError)  # registered for it  # noqa: S101
-        errors = [
-            {
-                "where": ".".join(str(p) for p in item["loc"]),
-                "problem": item["msg"].removeprefix("Value error, "),
-                "value": repr(item.get("input"))[:100],
-            }
-            for item in error.errors()
-        ]
-        detail = "; ".join(f"{e['where']}: {e['problem']}" for e in errors)
-        return problem(422, "Invalid request", detail, errors=errors, hint="nothing was changed")
-
-    async def http(_: Request, error: Exception) -> JSONResponse:
-        assert isinstance(error, HTTPException)  # registered for it  # noqa: S101
-        return problem(error.status_code, "Error", str(error.detail), hint="see /docs for what exists")
-
-    async def unexpected(request: Request, error: Exception) -> JSONResponse:
-        reference = secrets.token_hex(6)
-        log.error("unexpected error", extra={"reference": reference, "path": request.url.path}, exc_info=error)
-        return problem(500, "Internal error", f"reference {reference}", hint="look for the reference in the log")
-
-    table = (
-        (AccessError, access),
-        (NotFoundError, not_found),
-        (SiteModelError, wrong_model),
-        (StorageError, storage),
-        (RequestValidationError, invalid),
-        (HTTPException, http),
-        (Exception, unexpected),
-    )
-    for kind, handler in table:
-        app.add_exception_handler(kind, handler)
+    for kind in (RequestValidationError, HTTPException, Exception):
+        app.add_exception_handler(kind, answer)

@@ -23,14 +23,14 @@ td, th { font-variant-numeric: tabular-nums; }
 """
 
 
-def mount(app: FastAPI, manager: LoadManager) -> None:
+def mount(app: FastAPI, manager: LoadManager, keys: Keys) -> None:
     """Add the dashboard to an application. Sign-ins last until the service restarts."""
 
     signed_in: set[str] = set()  # browsers; in memory, so a restart signs everybody out
 
     @ui.page("/sign-in", title="loadmgr · sign in")
     def sign_in() -> None:
-        _sign_in(app, manager, signed_in)
+        _sign_in(manager, keys, signed_in)
 
     @ui.page("/", title=f"loadmgr · {manager.settings.name}")
     def home() -> None:
@@ -43,9 +43,8 @@ def mount(app: FastAPI, manager: LoadManager) -> None:
     ui.run_with(app, storage_secret=secrets.token_urlsafe(32), language="en-US", show_welcome_message=False)
 
 
-def _sign_in(app: FastAPI, manager: LoadManager, signed_in: set[str]) -> None:
+def _sign_in(manager: LoadManager, keys: Keys, signed_in: set[str]) -> None:
     ui.add_css(STYLE)
-    keys: Keys = app.state.keys
     browser: str = nicegui_app.storage.browser["id"]
 
     def attempt() -> None:

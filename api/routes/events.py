@@ -10,12 +10,13 @@ from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
 from api.deps import Count, Manager, Viewer
+from api.errors import ProblemRoute
 from api.schemas import EventOut
 from loadmgr import codec
 from loadmgr.domain.events import Event
 from loadmgr.runtime import LoadManager
 
-router = APIRouter(tags=["events"])
+router = APIRouter(tags=["events"], route_class=ProblemRoute)
 
 Kinds = Annotated[tuple[str, ...], Query(description="only these kinds, e.g. LimitSet", max_length=20)]
 

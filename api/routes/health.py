@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from api.deps import Manager, Viewer
+from api.deps import Manager, Metrics, Viewer
+from api.errors import ProblemRoute
 from api.schemas import HealthOut
 
-router = APIRouter(tags=["health"])
+router = APIRouter(tags=["health"], route_class=ProblemRoute)
 
 
 @router.get("/health/live")
@@ -31,7 +32,6 @@ async def ready(manager: Manager, response: Response) -> HealthOut:
 
 
 @router.get("/metrics")
-async def metrics(request: Request, _: Viewer) -> Response:
+async def metrics(registry: Metrics, _: Viewer) -> Response:
     """Prometheus metrics."""
-    registry: CollectorRegistry = request.app.state.metrics
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

@@ -9,12 +9,13 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from api.deps import Manager, Operator, Viewer
+from api.errors import ProblemRoute
 from api.schemas import LimitIn, LimitOut
 from loadmgr.domain.ids import LimitId, NodeId
 from loadmgr.domain.limits import Limit, tightest
 from loadmgr.runtime import LoadManager
 
-router = APIRouter(tags=["limits"])
+router = APIRouter(tags=["limits"], route_class=ProblemRoute)
 
 
 def _binds(manager: LoadManager, limit: Limit, now: datetime) -> bool:

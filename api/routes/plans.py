@@ -5,10 +5,11 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from api.deps import Count, Manager, Viewer
+from api.errors import ProblemRoute
 from api.schemas import PlanOut
 from loadmgr.errors import NotFoundError
 
-router = APIRouter(tags=["plan"])
+router = APIRouter(tags=["plan"], route_class=ProblemRoute)
 
 
 @router.get("/plan")

@@ -10,11 +10,12 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import AwareDatetime
 
 from api.deps import Count, Manager, Operator, Viewer
+from api.errors import ProblemRoute
 from api.schemas import STAY_MAX, IntentIn, SessionOut
 from loadmgr.domain.ids import SessionId
 from loadmgr.errors import NotFoundError
 
-router = APIRouter(tags=["sessions"])
+router = APIRouter(tags=["sessions"], route_class=ProblemRoute)
 
 
 @router.get("/sessions")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from api.deps import Manager, Viewer
+from api.errors import ProblemRoute
 from api.schemas import AlarmOut, NodeOut, SiteOut
 from loadmgr.control.view import node_loads
 
-router = APIRouter(tags=["site"])
+router = APIRouter(tags=["site"], route_class=ProblemRoute)
 
 
 @router.get("/site")

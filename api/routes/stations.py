@@ -5,13 +5,14 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from api.deps import Manager, Viewer
+from api.errors import ProblemRoute
 from api.schemas import EvseOut, FrameOut, StationOut
 from loadmgr.control.view import EvseView, evse_views
 from loadmgr.domain.ids import StationId
 from loadmgr.errors import NotFoundError
 from loadmgr.runtime import LoadManager
 
-router = APIRouter(tags=["stations"])
+router = APIRouter(tags=["stations"], route_class=ProblemRoute)
 
 
 def _station(manager: LoadManager, station: StationId, views: tuple[EvseView, ...]) -> StationOut:

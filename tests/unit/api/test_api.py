@@ -11,8 +11,9 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
-from api.app import create_app
+from api.app import create_app, create_router
 from loadmgr.domain import events as ev
 from loadmgr.domain.ids import EvseId, MeterId, SessionId, StationId
 from loadmgr.domain.samples import Measured
@@ -257,3 +258,30 @@ def test_an_unexpected_error_gives_a_reference_and_no_trace(tmp_path: Path, monk
         assert manager.state.sessions
 
     _play(tmp_path, play)
+
+
+def test_a_host_mounts_the_routes_of_two_sites_in_its_own_application(tmp_path: Path) -> None:
+    """Keys, errors and metrics come with a router; the host's own routes keep theirs."""
+
+    async def main() -> None:
+        loaded = Settings.load(EXAMPLES / "office.toml")
+        first = replace(loaded, storage_url=f"sqlite:///{tmp_path / 'one.db'}")
+        second = replace(loaded, storage_url=f"sqlite:///{tmp_path / 'two.db'}")
+        async with build_manager(first) as one, build_manager(second) as two:
+            _fill(one)
+            await one.durable()
+            host = FastAPI()
+            host.include_router(create_router(one, key=KEY), prefix="/one")
+            host.include_router(create_router(two, key="another-operators-key", viewer_key=VIEWER), prefix="/two")
+            transport = httpx.ASGITransport(app=host, raise_app_exceptions=False)
+            async with httpx.AsyncClient(transport=transport, base_url="http://host") as client:
+                mine = {"X-API-Key": KEY}
+                assert len((await client.get("/one/sessions", headers=mine)).json()) == 1
+                assert (await client.get("/two/sessions", headers=mine)).status_code == 401
+                assert (await client.get("/two/sessions", headers={"X-API-Key": VIEWER})).json() == []
+                wrong = await client.post("/one/limits", headers=mine, json={"node": "grid"})
+                assert wrong.status_code == 422
+                assert wrong.headers["content-type"] == "application/problem+json"
+                assert "loadmgr_sessions 1.0" in (await client.get("/one/metrics", headers=mine)).text
+
+    asyncio.run(main())
