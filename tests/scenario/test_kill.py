@@ -146,7 +146,7 @@ def test_ten_kills_lose_and_double_nothing_and_break_no_limit(tmp_path: Path) ->
     world, sessions, _ = asyncio.run(_run(tmp_path))
 
     truth = {t.id_tag: t for twin in world.twins.values() for t in twin.finished}
-    assert len(truth) > 20
+    assert len(truth) >= 12, "too few cars came for the test to mean something"
     assert set(sessions) == set(truth)
     for tag, transaction in truth.items():
         stored = sessions[tag]
