@@ -53,4 +53,4 @@ lock: $(READY)
 	rm -rf .lock-venv
 
 clean:
-	rm -rf $(VENV) site bench-results .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .bench-venvs site bench-results .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

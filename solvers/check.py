@@ -1,48 +1,136 @@
-"""An independent check of a power plan against its problem; it never sees the linear program."""
+"""An independent check of a plan against its problem; it never sees the linear program."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from solvers.problem import ChargingProblem, Floats
+from solvers.parts import Floats
+from solvers.problem import Bools, ChargingProblem
+from solvers.solution import Solution, balance
 
 TOLERANCE = 1e-6
 
 
-def faults(problem: ChargingProblem, power_kw: Floats) -> tuple[str, ...]:
-    """What a power plan (S, T) breaks: bounds, hard rows, battery room, import limit. Tolerance 1e-6 of the value."""
-    if not np.isfinite(power_kw).all():
+def faults(problem: ChargingProblem, solution: Solution) -> tuple[str, ...]:
+    """What a plan breaks: bounds, hard rows, magnitudes, stored energy, import and export. Tolerance 1e-6 of the value."""
+    power, discharge = solution.power_kw, solution.discharge_kw
+    if not (np.isfinite(power).all() and np.isfinite(discharge).all()):
         return ("power holds values that are not finite",)
+    found = _bounds(problem, power, discharge)
+    found += _rows(problem, solution)
+    energy = problem.efficiency * (power @ problem.step_h)
+    if (energy > problem.room_kwh + TOLERANCE * (1.0 + np.abs(energy)))[_untracked(problem)].any():
+        found.append("a session gets more energy than it has room for")
+    found += _stored(problem, solution)
+    found += _site(problem, solution)
+    return tuple(found)
+
+
+def _untracked(problem: ChargingProblem) -> Bools:
+    plain = np.ones(problem.n_sessions, dtype=bool)
+    if problem.tracked is not None:
+        plain[problem.tracked.session] = False
+    return plain
+
+
+def _bounds(problem: ChargingProblem, power: Floats, discharge: Floats) -> list[str]:
     found = []
-    if (power_kw < -TOLERANCE).any():
-        found.append(f"power is negative: {power_kw.min()}")
-    over = power_kw - problem.power_max_kw
+    if min(power.min(initial=0.0), discharge.min(initial=0.0)) < -TOLERANCE:
+        found.append(f"power is negative: {min(power.min(), discharge.min())}")
+    over = power - problem.power_max_kw
     if (over > TOLERANCE).any():
         found.append(f"power exceeds its maximum by {over.max():.3g} kW")
+    may = np.zeros_like(discharge)
+    if problem.tracked is not None:
+        may[problem.tracked.session] = problem.tracked.usable_discharge_kw()
+    if (discharge > may + TOLERANCE).any():
+        found.append(f"discharge exceeds its maximum by {(discharge - may).max():.3g} kW")
+    if (np.minimum(power, discharge) > TOLERANCE).any():
+        found.append("a session charges and discharges in one step")
+    return found
+
+
+def used_rows(problem: ChargingProblem, solution: Solution) -> Floats:
+    """(R, T) what a plan uses of every row, A or kW."""
+    used: Floats = problem.row_coef @ solution.net_kw
+    if problem.batteries is not None and solution.battery_kw.size:
+        used = used + problem.batteries.row_coef @ solution.battery_kw
+    return used
+
+
+def _rows(problem: ChargingProblem, solution: Solution) -> list[str]:
+    found = []
     hard = ~np.isfinite(problem.row_soft_price)
-    used = problem.row_coef @ power_kw
+    used = used_rows(problem, solution)
     slack = problem.row_limit + TOLERANCE * (1.0 + problem.row_limit) - used
     for r in np.nonzero(hard & (slack < 0).any(axis=1))[0]:
         t = int(np.argmin(slack[r]))
         found.append(f"row {problem.row_names[r]} carries {used[r, t]:.6g} of {problem.row_limit[r, t]:.6g} in step {t}")
-    energy = problem.efficiency * (power_kw @ problem.step_h)
-    if (energy > problem.room_kwh + TOLERANCE * (1.0 + np.abs(energy))).any():
-        found.append("a session gets more energy than it has room for")
+    back = used - problem.row_lower + TOLERANCE * (1.0 + np.abs(used))
+    for r in np.nonzero((back < 0).any(axis=1))[0]:
+        t = int(np.argmin(back[r]))
+        found.append(
+            f"row {problem.row_names[r]} flows back {used[r, t]:.6g}, least {problem.row_lower[r, t]:.6g} in step {t}"
+        )
+    if problem.phasors is not None:
+        size = np.abs(problem.phasors.base_a + problem.phasors.coef @ solution.net_kw)
+        allowed = problem.phasors.allowed_a()
+        for q in np.nonzero((size > allowed + 2 * TOLERANCE * (1.0 + allowed)).any(axis=1))[0]:
+            t = int(np.argmax(size[q] - allowed[q]))
+            found.append(f"{problem.phasors.names[q]} carries {size[q, t]:.6g} of {allowed[q, t]:.6g} A in step {t}")
+    return found
+
+
+def _stored(problem: ChargingProblem, solution: Solution) -> list[str]:
+    found = []
+    tracked = problem.tracked
+    if tracked is not None and tracked.session.size:
+        stored, allowed = solution.stored_kwh, TOLERANCE * (1.0 + tracked.stored_kwh[:, None])
+        least = np.minimum(tracked.reserve_kwh, tracked.stored_kwh)[:, None]
+        if (stored < least - 10 * allowed).any():
+            found.append(f"a car is discharged {(least - stored).max():.3g} kWh below its reserve")
+        most = (tracked.stored_kwh + problem.room_kwh[tracked.session])[:, None]
+        if (stored > most + 10 * allowed).any():
+            found.append(f"a car is charged {(stored - most).max():.3g} kWh beyond its room")
+    batteries = problem.batteries
+    if batteries is not None and solution.battery_kw.size:
+        kw, hours = solution.battery_kw, problem.step_h
+        gain = (
+            batteries.efficiency[:, None] * np.maximum(kw, 0) + np.minimum(kw, 0) / batteries.discharge_efficiency[:, None]
+        )
+        stored = batteries.stored_kwh[:, None] + np.cumsum(gain * hours, axis=1)
+        floor = np.minimum(batteries.floor_kwh, batteries.stored_kwh)[:, None] - 1e-5
+        top = np.maximum(batteries.capacity_kwh, batteries.stored_kwh)[:, None] + 1e-5
+        if (stored < floor).any() or (stored > top).any():
+            found.append("a battery leaves its range")
+    return found
+
+
+def _site(problem: ChargingProblem, solution: Solution) -> list[str]:
     net = problem.base_kw - problem.pv_kw
-    allowed = np.maximum(problem.import_limit_kw, net)
-    imported = net + power_kw.sum(axis=0)
-    if (imported > allowed + TOLERANCE * (1.0 + np.abs(imported))).any():
+    imported, exported, _ = balance(problem, solution.net_kw, solution.battery_kw)
+    found = []
+    if (imported > np.maximum(problem.import_limit_kw, net) + TOLERANCE * (1.0 + imported)).any():
         found.append("the import limit is exceeded")
-    return tuple(found)
+    most = np.maximum(problem.export_limit_kw, problem.surplus_kw)
+    if (exported > most + TOLERANCE * (1.0 + exported)).any():
+        found.append("the export limit is exceeded")
+    return found
 
 
-def scaled_into(problem: ChargingProblem, power_kw: Floats) -> Floats:
-    """The plan moved by its last digits so that hard rows hold exactly: per step, scaled down by the worst ratio."""
+def scaled_into(problem: ChargingProblem, solution: Solution) -> Floats:
+    """Charging power moved by its last digits so that hard rows hold exactly: per step, scaled down by the worst ratio.
+
+    Only steps in which nobody discharges are touched: there less charging lowers every row.
+    """
     hard = ~np.isfinite(problem.row_soft_price)
-    used = problem.row_coef[hard] @ power_kw
+    used = used_rows(problem, solution)[hard]
     limits = problem.row_limit[hard]
-    ratio = np.divide(limits, used, out=np.ones_like(used), where=used > limits)
+    plain = ~(solution.discharge_kw > 0).any(axis=0)
+    if problem.batteries is not None or (problem.row_coef < 0).any():
+        return solution.power_kw
+    ratio = np.divide(limits, used, out=np.ones_like(used), where=(used > limits) & plain)
     if not ratio.size:
-        return power_kw
-    scaled: Floats = power_kw * np.minimum(ratio.min(axis=0), 1.0)[None, :]
+        return solution.power_kw
+    scaled: Floats = solution.power_kw * np.minimum(ratio.min(axis=0), 1.0)[None, :]
     return scaled

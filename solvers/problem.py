@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from solvers.errors import ShapeError
+from solvers.parts import Batteries, DemandCharges, Floats, Phasors, Tracked
 
-Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 
 
 class Status(StrEnum):
@@ -47,6 +48,9 @@ _SHAPES: dict[str, str] = {
     "row_coef": "RS",
     "row_limit": "RT",
     "row_soft_price": "R",
+    "row_lower": "RT",
+    "power_min_kw": "S",
+    "carbon_price_per_kwh": "T",
     "base_kw": "T",
     "pv_kw": "T",
     "import_limit_kw": "T",
@@ -54,8 +58,19 @@ _SHAPES: dict[str, str] = {
     "import_price_per_kwh": "T",
     "export_price_per_kwh": "T",
 }
-_MAY_BE_INFINITE = frozenset({"room_kwh", "row_soft_price", "import_limit_kw", "export_limit_kw"})
-_MAY_BE_NEGATIVE = frozenset({"import_price_per_kwh", "export_price_per_kwh", "base_kw"})
+_DEFAULTS = {"row_lower": -np.inf, "power_min_kw": 0.0, "carbon_price_per_kwh": 0.0}
+_MAY_BE_INFINITE = frozenset({"room_kwh", "row_soft_price", "row_lower", "import_limit_kw", "export_limit_kw"})
+_MAY_BE_NEGATIVE = frozenset(
+    {
+        "need_kwh",
+        "import_price_per_kwh",
+        "export_price_per_kwh",
+        "carbon_price_per_kwh",
+        "base_kw",
+        "row_lower",
+        "row_coef",
+    }
+)
 _POSITIVE = frozenset({"step_h", "efficiency", "priority"})
 
 
@@ -75,7 +90,8 @@ class ChargingProblem:
     power_max_kw: Floats
     """(S, T); 0 outside the stay."""
     need_kwh: Floats
-    """(S,) energy still to deliver; soft."""
+    """(S,) energy still to store until the departure; soft. Negative only for a tracked session: it may leave with that
+    much less than it holds now."""
     room_kwh: Floats
     """(S,) most energy that fits, >= need; may be infinite."""
     efficiency: Floats
@@ -100,16 +116,30 @@ class ChargingProblem:
     export_limit_kw: Floats
     import_price_per_kwh: Floats
     export_price_per_kwh: Floats
+    """(T,) where it is above the import price the import price counts: one meter cannot do both at once."""
+    carbon_price_per_kwh: Floats = field(default_factory=lambda: np.zeros(0))
+    """(T,) money per kWh imported for its carbon; empty: no price."""
+    row_lower: Floats = field(default_factory=lambda: np.zeros(0))
+    """(R, T) <= 0, for limits on flow back; −infinite: none; empty: none at all."""
+    power_min_kw: Floats = field(default_factory=lambda: np.zeros(0))
+    """(S,) least power above zero; only ``exact`` mode and rules look at it."""
+    tracked: Tracked | None = None
+    batteries: Batteries | None = None
+    demand: DemandCharges | None = None
+    phasors: Phasors | None = None
     options: PolicyWeights = field(default_factory=PolicyWeights)
 
     def __post_init__(self) -> None:
         problems: list[str] = []
         sizes = {"S": len(self.session_keys), "T": int(np.size(self.step_h)), "R": len(self.row_names)}
         for name, axes in _SHAPES.items():
-            array = np.array(getattr(self, name), dtype=np.float64)
+            expected = tuple(sizes[a] for a in axes)
+            given = getattr(self, name)
+            if name in _DEFAULTS and np.size(given) == 0:
+                given = np.full(expected, _DEFAULTS[name])
+            array = np.array(given, dtype=np.float64)
             array.setflags(write=False)
             object.__setattr__(self, name, array)
-            expected = tuple(sizes[a] for a in axes)
             if array.shape != expected:
                 problems.append(f"{name} has shape {array.shape}, expected ({', '.join(axes)}) = {expected}")
                 continue
@@ -121,8 +151,43 @@ class ChargingProblem:
             problems.append(f"room_kwh[{worst}] = {self.room_kwh[worst]} is below need_kwh = {self.need_kwh[worst]}")
         if len(set(self.session_keys)) != len(self.session_keys):
             problems.append("session_keys are not unique")
+        plain = self.need_kwh.copy() if self.need_kwh.shape == (self.n_sessions,) else np.zeros(0)
+        if self.tracked is not None and plain.size:
+            plain[np.clip(self.tracked.session, 0, plain.size - 1)] = 0.0
+        if (plain < 0).any():
+            problems.append(f"need_kwh must be >= 0 for a session that is not tracked, lowest is {plain.min()}")
+        if (self.row_lower > 0).any():
+            problems.append(f"row_lower must be <= 0, highest is {self.row_lower.max()}")
+        problems += self._part_problems()
         if problems:
             raise ShapeError(tuple(problems))
+
+    def _part_problems(self) -> list[str]:
+        found: list[str] = []
+
+        def compare(name: str, size: int, wanted: int) -> None:
+            if size != wanted:
+                found.append(f"{name}: {size}, expected {wanted}")
+
+        if self.tracked is not None:
+            compare("tracked.discharge_max_kw steps", self.tracked.discharge_max_kw.shape[-1], self.n_steps)
+        if self.batteries is not None:
+            compare("batteries.row_coef rows", self.batteries.row_coef.shape[0], self.n_rows)
+        if self.demand is not None:
+            compare("demand.holds steps", self.demand.holds.shape[-1], self.n_steps)
+        if self.phasors is not None:
+            compare("phasors.limit_a steps", self.phasors.limit_a.shape[-1], self.n_steps)
+            compare("phasors.coef sessions", self.phasors.coef.shape[-1], self.n_sessions)
+        if self.tracked is not None and self.tracked.session.size:
+            low, high = int(self.tracked.session.min()), int(self.tracked.session.max())
+            if low < 0 or high >= self.n_sessions:
+                found.append(f"tracked.session names {low}..{high}, sessions are 0..{self.n_sessions - 1}")
+        return found
+
+    @property
+    def surplus_kw(self) -> Floats:
+        """(T,) what flows back to the grid even if all PV is curtailed and nobody discharges."""
+        return np.maximum(-self.base_kw, 0.0)
 
     @property
     def n_sessions(self) -> int:
@@ -150,76 +215,3 @@ def _value_problems(name: str, array: Floats) -> list[str]:
     if name not in _MAY_BE_NEGATIVE and (array < 0).any():
         return [f"{name} must be >= 0, lowest is {array.min()}"]
     return []
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Solution:
-    """What an engine or a rule found. Without values (``has_values`` false) the arrays are zero.
-
-    ``row_excess`` (R, T) is the excess over soft rows; ``excess_kw`` (T,) what the base load alone exceeds the import
-    limit by. ``reason`` explains a status other than optimal.
-    """
-
-    status: Status
-    has_values: bool
-    power_kw: Floats
-    import_kw: Floats
-    export_kw: Floats
-    curtailed_kw: Floats
-    shortfall_kwh: Floats
-    row_excess: Floats
-    excess_kw: Floats
-    objective_money: float
-    engine: str
-    build_s: float = 0.0
-    solve_s: float = 0.0
-    iterations: int = 0
-    reason: str = ""
-
-    def __post_init__(self) -> None:
-        for item in fields(self):
-            value = getattr(self, item.name)
-            if isinstance(value, np.ndarray):
-                value.setflags(write=False)
-
-
-def balance(problem: ChargingProblem, power_kw: Floats) -> tuple[Floats, Floats, Floats]:
-    """Import, export and curtailed PV in kW per step that a power plan (S, T) leads to, curtailing only what must be.
-
-    Site balance: import − export = base − (PV − curtailed) + Σ power.
-    """
-    net = problem.base_kw - problem.pv_kw + power_kw.sum(axis=0)
-    surplus = np.maximum(-net, 0.0)
-    export = np.minimum(surplus, problem.export_limit_kw)
-    curtailed = np.minimum(surplus - export, problem.pv_kw)
-    return np.maximum(net, 0.0), export, curtailed
-
-
-def shortfall(problem: ChargingProblem, power_kw: Floats) -> Floats:
-    """(S,) kWh that each session will lack: need − η·Σ h·p, never negative."""
-    delivered = problem.efficiency * (power_kw @ problem.step_h)
-    return np.maximum(problem.need_kwh - delivered, 0.0)
-
-
-def excess(problem: ChargingProblem) -> Floats:
-    """(T,) kW by which the load that is not ours alone exceeds the import limit."""
-    return np.maximum(problem.base_kw - problem.pv_kw - problem.import_limit_kw, 0.0)
-
-
-def no_values(problem: ChargingProblem, status: Status, *, engine: str, reason: str) -> Solution:
-    """A solution that says only why there is none."""
-    n_sessions, n_steps = problem.n_sessions, problem.n_steps
-    return Solution(
-        status=status,
-        has_values=False,
-        power_kw=np.zeros((n_sessions, n_steps)),
-        import_kw=np.zeros(n_steps),
-        export_kw=np.zeros(n_steps),
-        curtailed_kw=np.zeros(n_steps),
-        shortfall_kwh=problem.need_kwh.copy(),
-        row_excess=np.zeros((problem.n_rows, n_steps)),
-        excess_kw=excess(problem),
-        objective_money=float("nan"),
-        engine=engine,
-        reason=reason,
-    )

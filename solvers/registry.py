@@ -7,7 +7,7 @@ from importlib.metadata import entry_points
 from importlib.util import find_spec
 from types import MappingProxyType
 
-from solvers.engine import Engine
+from solvers.engine import Engine, Features
 from solvers.errors import EngineUnavailable, SolverError
 
 ENGINES = MappingProxyType(
@@ -17,6 +17,9 @@ ENGINES = MappingProxyType(
     }
 )
 """name → (module:class, package it needs)."""
+
+FEATURES = MappingProxyType({"highs": Features(integers=True, warm_start=True, duals=True), "pulp": Features(integers=True)})
+"""What the built-in engines can do, known without importing them; a test compares it with the engines."""
 
 GROUP = "loadmgr.engines"
 
@@ -31,6 +34,14 @@ def is_available(name: str) -> bool:
     if name in ENGINES:
         return find_spec(ENGINES[name][1]) is not None
     return any(e.name == name for e in entry_points(group=GROUP))
+
+
+def features(name: str) -> Features:
+    """What an engine can do. A built-in engine is not imported for that, a plugged-in one is.
+
+    Raises as ``load``.
+    """
+    return FEATURES[name] if name in FEATURES else load(name).features
 
 
 def load(name: str) -> Engine:

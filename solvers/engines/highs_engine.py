@@ -7,9 +7,10 @@ from typing import Any
 import highspy
 import numpy as np
 
-from solvers.engine import EngineResult, Features, SolveOptions
+from solvers.engine import EngineResult, Features, RunOptions
 from solvers.problem import Status
 from solvers.program import LinearProgram
+from solvers.warm import Basis, BasisDefaults
 
 _STATUS = {
     "kOptimal": Status.OPTIMAL,
@@ -21,39 +22,83 @@ _STATUS = {
     "kIterationLimit": Status.TIME_LIMIT,
     "kInterrupt": Status.TIME_LIMIT,
 }
+MIP_GAP = 1e-6
 
 
 class HighsEngine:
-    """The default engine. One instance per call of ``run``; no state between solves."""
+    """The default engine. No state between runs: a basis comes in and goes out as a value."""
 
     name = "highs"
     features = Features(integers=True, warm_start=True, duals=True)
+    new_statuses = BasisDefaults(column=highspy.HighsBasisStatus.kNonbasic, row=highspy.HighsBasisStatus.kBasic)
 
-    def run(self, program: LinearProgram, options: SolveOptions) -> EngineResult:
+    def run(self, program: LinearProgram, options: RunOptions) -> EngineResult:
         """Solve with dual simplex on one thread. A point is returned only if HiGHS calls it primal feasible."""
         if program.n_cols == 0:
             return _without_columns(program)
-        highs: Any = highspy.Highs()  # type: ignore[no-untyped-call]  # highspy has no types
-        highs.silent()
-        highs.setOptionValue("threads", options.threads)
-        highs.setOptionValue("time_limit", max(options.time_limit_s, 1e-3))
-        highs.setOptionValue("presolve", "off")
-        highs.setOptionValue("solver", "simplex")
-        if highs.passModel(_model(program)) == highspy.HighsStatus.kError:
+        highs = _highs(options)
+        if _pass(highs, program) == highspy.HighsStatus.kError:
             return EngineResult(status=Status.FAILED, values=None, objective=float("nan"), reason="HiGHS refused the model")
+        if program.integer is not None:
+            highs.setOptionValue("mip_rel_gap", MIP_GAP)
+            if options.point is not None:
+                known = highspy.HighsSolution()
+                known.col_value = options.point.tolist()
+                highs.setSolution(known)
+        elif options.start is not None:
+            highs.setBasis(_basis(options.start))
         ran = highs.run()
-        found = highs.getModelStatus()
-        status = _STATUS.get(found.name, Status.FAILED)
-        info = highs.getInfo()
-        is_feasible = info.primal_solution_status == 2  # kSolutionStatusFeasible
-        values = np.array(highs.getSolution().col_value, dtype=np.float64) if is_feasible else None
+        return _result(highs, program, options, is_error=ran == highspy.HighsStatus.kError)
+
+
+def _highs(options: RunOptions) -> Any:  # highspy has no types
+    highs = highspy.Highs()  # type: ignore[no-untyped-call]  # highspy has no types
+    highs.silent()
+    highs.setOptionValue("threads", options.threads)
+    highs.setOptionValue("time_limit", max(options.time_limit_s, 1e-3))
+    highs.setOptionValue("presolve", "off")
+    highs.setOptionValue("solver", "simplex")
+    return highs
+
+
+def _basis(start: Basis) -> Any:  # highspy has no types
+    basis = highspy.HighsBasis()
+    basis.valid = True
+    basis.alien = True  # carried over from another program: HiGHS completes and repairs it
+    basis.col_status = start.columns.tolist()
+    basis.row_status = start.rows.tolist()
+    return basis
+
+
+def _result(highs: Any, program: LinearProgram, options: RunOptions, *, is_error: bool) -> EngineResult:
+    found = highs.getModelStatus()
+    status = Status.FAILED if is_error else _STATUS.get(found.name, Status.FAILED)
+    info = highs.getInfo()
+    is_feasible = info.primal_solution_status == 2  # kSolutionStatusFeasible
+    if not is_feasible:
         return EngineResult(
-            status=status if ran != highspy.HighsStatus.kError else Status.FAILED,
-            values=values,
-            objective=float(info.objective_function_value) if is_feasible else float("nan"),
+            status=status,
+            values=None,
+            objective=float("nan"),
             iterations=int(info.simplex_iteration_count),
-            reason="" if status is Status.OPTIMAL else f"HiGHS ended with {found.name}",
+            reason=f"HiGHS ended with {found.name}",
         )
+    solution = highs.getSolution()
+    has_duals = options.wants_duals and program.integer is None and status is Status.OPTIMAL
+    basis = None
+    if program.integer is None and status is Status.OPTIMAL:
+        ended = highs.getBasis()
+        basis = Basis(columns=np.array(ended.col_status, dtype=object), rows=np.array(ended.row_status, dtype=object))
+    return EngineResult(
+        status=status,
+        values=np.array(solution.col_value, dtype=np.float64),
+        objective=float(info.objective_function_value),
+        iterations=int(info.simplex_iteration_count),
+        reason="" if status is Status.OPTIMAL else f"HiGHS ended with {found.name}",
+        row_duals=np.array(solution.row_dual, dtype=np.float64) if has_duals else None,
+        column_duals=np.array(solution.col_dual, dtype=np.float64) if has_duals else None,
+        basis=basis,
+    )
 
 
 def _without_columns(program: LinearProgram) -> EngineResult:
@@ -66,7 +111,32 @@ def _without_columns(program: LinearProgram) -> EngineResult:
     )
 
 
-def _model(program: LinearProgram) -> Any:  # highspy has no types
+def _pass(highs: Any, program: LinearProgram) -> Any:  # highspy has no types
+    """Hand the arrays over as they are; a ``HighsLp`` would copy them element by element."""
+    kinds = np.zeros(program.n_cols, dtype=np.int32)  # all continuous
+    if program.integer is not None:
+        kinds[program.integer] = int(highspy.HighsVarType.kInteger)
+    return highs.passModel(
+        program.n_cols,
+        program.n_rows,
+        int(program.values.size),
+        int(highspy.MatrixFormat.kColwise),
+        int(highspy.ObjSense.kMinimize),
+        0.0,
+        program.cost,
+        program.col_lower,
+        program.col_upper,
+        program.row_lower,
+        program.row_upper,
+        program.starts,
+        program.indices,
+        program.values,
+        kinds,
+    )
+
+
+def model_of(program: LinearProgram) -> Any:  # highspy has no types
+    """The program as an object that can carry names."""
     model = highspy.HighsLp()
     model.num_col_ = program.n_cols
     model.num_row_ = program.n_rows
@@ -81,4 +151,9 @@ def _model(program: LinearProgram) -> Any:  # highspy has no types
     model.a_matrix_.start_ = program.starts
     model.a_matrix_.index_ = program.indices
     model.a_matrix_.value_ = program.values
+    if program.integer is not None:
+        kinds = [highspy.HighsVarType.kContinuous] * program.n_cols
+        for column in program.integer.tolist():
+            kinds[column] = highspy.HighsVarType.kInteger
+        model.integrality_ = kinds
     return model

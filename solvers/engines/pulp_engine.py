@@ -1,4 +1,4 @@
-"""Any solver that PuLP knows: the arrays become PuLP objects, built from dictionaries (faster than operators)."""
+"""Any solver that PuLP knows. HiGHS behind PuLP receives the arrays; every other solver gets PuLP expressions."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pulp
 
-from solvers.engine import EngineResult, Features, SolveOptions
+from solvers.engine import EngineResult, Features, RunOptions
 from solvers.errors import EngineUnavailable
 from solvers.problem import Status
 from solvers.program import LinearProgram
+from solvers.warm import BasisDefaults
 
 PREFERRED = ("HiGHS", "COIN_CMD", "PULP_CBC_CMD", "GLPK_CMD", "SCIP_CMD", "GUROBI", "CPLEX_PY")
 
@@ -22,58 +23,102 @@ _STATUS = {
     pulp.LpStatusNotSolved: Status.TIME_LIMIT,
     pulp.LpStatusUndefined: Status.FAILED,
 }
+_PULP_STATUS = {
+    Status.OPTIMAL: pulp.LpStatusOptimal,
+    Status.INFEASIBLE: pulp.LpStatusInfeasible,
+    Status.UNBOUNDED: pulp.LpStatusUnbounded,
+    Status.TIME_LIMIT: pulp.LpStatusNotSolved,
+}
 
 
 class PulpEngine:
-    """Adapter to PuLP; ``SolveOptions.solver`` names the solver, else the first available one is taken."""
+    """Adapter to PuLP; ``RunOptions.solver`` names the solver, else the first available one is taken."""
 
     name = "pulp"
     features = Features(integers=True)
+    new_statuses = BasisDefaults()
 
-    def run(self, program: LinearProgram, options: SolveOptions) -> EngineResult:
+    def run(self, program: LinearProgram, options: RunOptions) -> EngineResult:
         """Solve with a PuLP solver. Raises ``EngineUnavailable`` when it is not there."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # PuLP 3.3 deprecates its bundled CBC
-            return self._run(program, options)
-
-    def _run(self, program: LinearProgram, options: SolveOptions) -> EngineResult:
-        solver = _solver(options)
-        model, variables = _model(program)
-        if not variables:
-            is_feasible = bool((program.row_lower <= 1e-9).all() and (program.row_upper >= -1e-9).all())
-            status = Status.OPTIMAL if is_feasible else Status.INFEASIBLE
-            return EngineResult(status=status, values=np.zeros(0) if is_feasible else None, objective=0.0)
-        model.solve(solver)
-        status = _STATUS.get(model.status, Status.FAILED)
-        has_point = model.sol_status in {pulp.LpSolutionOptimal, pulp.LpSolutionIntegerFeasible}
-        if status is Status.OPTIMAL and model.sol_status == pulp.LpSolutionIntegerFeasible:
-            status = Status.TIME_LIMIT
-        values = None
-        if has_point:
-            values = np.array([0.0 if v.varValue is None else v.varValue for v in variables], dtype=np.float64)
-        return EngineResult(
-            status=status,
-            values=values,
-            objective=float(program.cost @ values) if values is not None else float("nan"),
-            reason="" if status is Status.OPTIMAL else f"{solver.name} ended with {pulp.LpStatus[model.status]}",
-        )
+            name = _solver_name(options)
+            if program.n_cols == 0:
+                return _without_columns(program)
+            if name == "HiGHS":
+                return _run_arrays(program, options)
+            return _run_expressions(program, options, name)
 
 
-def _solver(options: SolveOptions) -> Any:  # PuLP has no types
+class ArrayHighs(pulp.HiGHS):  # type: ignore[misc]  # PuLP has no types
+    """PuLP's HiGHS that is given a finished program instead of reading expressions."""
+
+    def __init__(self, program: LinearProgram, options: RunOptions) -> None:
+        super().__init__(msg=False, timeLimit=max(options.time_limit_s, 1e-3))
+        self._program = program
+        self._options = options
+        self.result: EngineResult | None = None
+
+    def actualSolve(self, lp: Any, **_: Any) -> int:
+        """Solve the arrays; the (empty) PuLP problem only carries the status."""
+        from solvers.engines.highs_engine import HighsEngine
+
+        self.result = HighsEngine().run(self._program, self._options)
+        status: int = _PULP_STATUS.get(self.result.status, pulp.LpStatusUndefined)
+        lp.assignStatus(status)
+        return status
+
+
+def _run_arrays(program: LinearProgram, options: RunOptions) -> EngineResult:
+    solver = ArrayHighs(program, options)
+    model = pulp.LpProblem("site", pulp.LpMinimize)
+    model.setObjective(pulp.LpAffineExpression())
+    model.solve(solver)
+    assert solver.result is not None  # noqa: S101 actualSolve sets it
+    return solver.result
+
+
+def _run_expressions(program: LinearProgram, options: RunOptions, name: str) -> EngineResult:
+    solver = pulp.getSolver(name, msg=False, timeLimit=max(options.time_limit_s, 1e-3))
+    model, variables = _model(program)
+    model.solve(solver)
+    status = _STATUS.get(model.status, Status.FAILED)
+    has_point = model.sol_status in {pulp.LpSolutionOptimal, pulp.LpSolutionIntegerFeasible}
+    if status is Status.OPTIMAL and model.sol_status == pulp.LpSolutionIntegerFeasible:
+        status = Status.TIME_LIMIT
+    values = None
+    if has_point:
+        values = np.array([0.0 if v.varValue is None else v.varValue for v in variables], dtype=np.float64)
+    return EngineResult(
+        status=status,
+        values=values,
+        objective=float(program.cost @ values) if values is not None else float("nan"),
+        reason="" if status is Status.OPTIMAL else f"{name} ended with {pulp.LpStatus[model.status]}",
+    )
+
+
+def _solver_name(options: RunOptions) -> str:
     wanted = (options.solver,) if options.solver else PREFERRED
-    available = pulp.listSolvers(onlyAvailable=True)
     for name in wanted:
-        if name in available:
-            return pulp.getSolver(name, msg=False, timeLimit=max(options.time_limit_s, 1e-3))
+        if name in pulp.listSolvers() and pulp.getSolver(name, msg=False).available():
+            return name
     raise EngineUnavailable("pulp", options.solver or "a PuLP solver such as highspy or CBC")
 
 
+def _without_columns(program: LinearProgram) -> EngineResult:
+    is_feasible = bool((program.row_lower <= 1e-9).all() and (program.row_upper >= -1e-9).all())
+    status = Status.OPTIMAL if is_feasible else Status.INFEASIBLE
+    return EngineResult(status=status, values=np.zeros(0) if is_feasible else None, objective=0.0)
+
+
 def _model(program: LinearProgram) -> tuple[Any, list[Any]]:
+    """The program as PuLP objects, built from dictionaries (faster than operators)."""
     model = pulp.LpProblem("site", pulp.LpMinimize)
-    names = [f"x{j}" for j in range(program.n_cols)]
+    integer = set(program.integer.tolist()) if program.integer is not None else set()
+    bounds = zip(program.col_lower.tolist(), program.col_upper.tolist(), strict=True)
     variables = [
-        pulp.LpVariable(name, _bound(low), _bound(high))
-        for name, low, high in zip(names, program.col_lower.tolist(), program.col_upper.tolist(), strict=True)
+        pulp.LpVariable(f"x{j}", _bound(low), _bound(high), pulp.LpInteger if j in integer else pulp.LpContinuous)
+        for j, (low, high) in enumerate(bounds)
     ]
     rows: list[list[tuple[Any, float]]] = [[] for _ in range(program.n_rows)]
     starts, indices, values = program.starts.tolist(), program.indices.tolist(), program.values.tolist()

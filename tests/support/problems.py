@@ -22,7 +22,7 @@ def a_problem(**given: Any) -> ChargingProblem:
         "first_step": 0,
         "power_max_kw": power,
         "need_kwh": need,
-        "room_kwh": need,
+        "room_kwh": np.maximum(need, 0.0),
         "efficiency": np.ones(n_sessions),
         "priority": np.ones(n_sessions),
         "present_kw": np.zeros(n_sessions),

@@ -1,0 +1,1 @@
+"""One script per peer, each run by its own virtual environment; see README.md here."""
