@@ -44,6 +44,7 @@ bench: $(READY)
 	$(PY) -m tests.bench $(BENCH)
 
 docs: $(READY)
+	$(PY) -m loadmgr.sitefile.reference > docs/reference/site-file.md
 	$(VENV)/bin/mkdocs build --strict
 
 lock: $(READY)

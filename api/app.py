@@ -8,11 +8,20 @@ from fastapi import APIRouter, Depends, FastAPI, Request, Response
 
 from api import errors
 from api.deps import Service
-from api.routes import events, health, limits, plans, sessions, sites, stations
+from api.routes import energy, events, health, limits, plans, sessions, sites, stations
 from loadmgr.runtime import LoadManager
 
 PREFIX = "/api/v1"
-_ROUTERS = (sites.router, stations.router, sessions.router, limits.router, plans.router, events.router, health.router)
+_ROUTERS = (
+    sites.router,
+    stations.router,
+    sessions.router,
+    limits.router,
+    plans.router,
+    energy.router,
+    events.router,
+    health.router,
+)
 
 
 def create_router(manager: LoadManager, *, key: str, viewer_key: str | None = None) -> APIRouter:

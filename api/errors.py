@@ -16,11 +16,12 @@ from starlette.exceptions import HTTPException
 
 from api.auth import AccessError
 from loadmgr.errors import NotFoundError, SiteModelError, StorageError
+from solvers import SolverError
 
 log = logging.getLogger(__name__)
 
 BODY_MAX = 64 * 1024
-EXPECTED = (AccessError, NotFoundError, SiteModelError, StorageError, RequestValidationError)
+EXPECTED = (AccessError, NotFoundError, SiteModelError, SolverError, StorageError, RequestValidationError)
 """What a route answers itself; anything else is a bug and belongs to the application around it."""
 
 _ACCESS_TITLES = MappingProxyType({401: "Not authenticated", 403: "Not allowed", 429: "Too many tries"})
@@ -40,6 +41,10 @@ def as_problem(error: Exception, path: str) -> JSONResponse:
             return problem(error.status, _ACCESS_TITLES[error.status], error.detail)
         case NotFoundError():
             return problem(404, "Not found", str(error), hint=error.hint)
+        case SolverError():
+            return problem(
+                503, "The solver gave no answer", str(error), hint="try again; see /api/v1/plan for the plan in force"
+            )
         case SiteModelError():
             return problem(422, "Impossible value", str(error), hint="nothing was changed")
         case StorageError():

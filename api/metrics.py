@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 
 from loadmgr.control.view import node_loads
 from loadmgr.domain.site import PHASES
+from loadmgr.figures import Stats
 from loadmgr.runtime import LoadManager
 
 
@@ -56,13 +57,18 @@ class SiteCollector(Collector):
             ("loadmgr_storage_degraded", "1 while events wait in memory", float(health.storage_degraded)),
             ("loadmgr_solve_ms", "Duration of the last solve", manager.stats.solve_ms_last),
             ("loadmgr_protect_ms", "Duration of the last protect tick", manager.stats.protect_ms_last),
+            ("loadmgr_setpoints_per_session_hour", "Setpoints sent for each hour of a session", _per_hour(manager.stats)),
+            ("loadmgr_promises_open", "Promises to running sessions", float(len(state.energy.promises.open))),
         )
         for name, text, value in values:
             yield GaugeMetricFamily(name, text, value=value)
 
     def _counters(self) -> Iterator[Metric]:
-        stats = self._manager.stats
+        stats, promises = self._manager.stats, self._manager.state.energy.promises
         values = (
+            ("loadmgr_promises_kept", "Sessions that got what they were promised", promises.n_kept),
+            ("loadmgr_promises_broken", "Sessions that got less and stayed", promises.n_broken),
+            ("loadmgr_promises_void", "Sessions that left before the time promised", promises.n_void),
             ("loadmgr_events", "Events taken", stats.events),
             ("loadmgr_ticks", "Protect ticks", stats.ticks),
             ("loadmgr_plans", "Plans made", stats.plans),
@@ -74,6 +80,10 @@ class SiteCollector(Collector):
         )
         for name, text, value in values:
             yield CounterMetricFamily(name, text, value=value)
+
+
+def _per_hour(stats: Stats) -> float:
+    return stats.setpoints_sent / (stats.session_s / 3600.0) if stats.session_s > 0 else 0.0
 
 
 def registry(manager: LoadManager) -> CollectorRegistry:

@@ -9,7 +9,6 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 
 from loadmgr.domain.events import AlarmRaised
 from loadmgr.domain.limits import Limit
-from loadmgr.domain.plan import Plan
 from loadmgr.domain.session import ENERGY_MAX_KWH, PRIORITY_MAX, PRIORITY_MIN, Session
 
 STAY_MAX = timedelta(days=7)
@@ -109,6 +108,11 @@ class SessionOut(Wire):
     depart_at: datetime | None
     priority: float
     intent_source: str
+    capacity_kwh: float | None
+    soc_frac: float | None
+    soc_target_frac: float | None
+    may_discharge: bool
+    reserve_frac: float
 
     @classmethod
     def of(cls, session: Session) -> Self:
@@ -126,6 +130,11 @@ class SessionOut(Wire):
             depart_at=session.intent.depart_at,
             priority=session.intent.priority,
             intent_source=session.intent.source,
+            capacity_kwh=session.intent.capacity_kwh,
+            soc_frac=session.soc_frac,
+            soc_target_frac=session.intent.soc_target_frac,
+            may_discharge=session.intent.may_discharge,
+            reserve_frac=session.intent.reserve_frac,
         )
 
 
@@ -135,11 +144,18 @@ class IntentIn(Wire):
     energy_kwh: Annotated[float, Field(ge=0, le=ENERGY_MAX_KWH, allow_inf_nan=False)] | None = None
     depart_at: AwareDatetime | None = None
     priority: Annotated[float, Field(ge=PRIORITY_MIN, le=PRIORITY_MAX, allow_inf_nan=False)] | None = None
+    capacity_kwh: Annotated[float, Field(gt=0, le=500, allow_inf_nan=False)] | None = None
+    soc_target_frac: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
+    may_discharge: bool | None = None
+    reserve_frac: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
 
     @model_validator(mode="after")
     def _something(self) -> Self:
         if not self.model_fields_set:
-            raise ValueError("give at least one of energy_kwh, depart_at, priority")
+            raise ValueError(f"give at least one of {', '.join(type(self).model_fields)}")
+        for name in ("priority", "may_discharge", "reserve_frac"):
+            if name in self.model_fields_set and getattr(self, name) is None:
+                raise ValueError(f"{name} cannot be null; leave it out to keep it as it is")
         return self
 
 
@@ -150,13 +166,15 @@ class LimitIn(Wire):
     source: Name
     current_a: Annotated[float, Field(ge=0, le=10_000, allow_inf_nan=False)] | None = None
     power_kw: Annotated[float, Field(ge=0, le=100_000, allow_inf_nan=False)] | None = None
+    export_kw: Annotated[float, Field(ge=0, le=100_000, allow_inf_nan=False)] | None = None
+    discharge_kw: Annotated[float, Field(ge=0, le=100_000, allow_inf_nan=False)] | None = None
     from_at: AwareDatetime | None = None
     until_at: AwareDatetime | None = None
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
-        if self.current_a is None and self.power_kw is None:
-            raise ValueError("give current_a (A per phase), power_kw, or both")
+        if all(value is None for value in (self.current_a, self.power_kw, self.export_kw, self.discharge_kw)):
+            raise ValueError("give at least one of current_a (A per phase), power_kw, export_kw, discharge_kw")
         if self.until_at is not None:
             begin = self.from_at or datetime.now(UTC) - timedelta(days=36_500)
             if self.until_at <= begin:
@@ -172,6 +190,8 @@ class LimitOut(Wire):
     source: str
     current_a: float | None
     power_kw: float | None
+    export_kw: float | None
+    discharge_kw: float | None
     from_at: datetime | None
     until_at: datetime | None
     is_in_force: bool
@@ -187,62 +207,13 @@ class LimitOut(Wire):
             source=limit.source,
             current_a=limit.current_a,
             power_kw=limit.power_kw,
+            export_kw=limit.export_kw,
+            discharge_kw=limit.discharge_kw,
             from_at=limit.from_at,
             until_at=limit.until_at,
             is_in_force=in_force,
             binds=binds,
             withdrawn_at=withdrawn_at,
-        )
-
-
-class PlannedOut(Wire):
-    """A session in the plan: power per step, what binds its first step, and what it will lack."""
-
-    session: str
-    evse: str
-    power_kw: list[float]
-    bound_by: str
-    bound_source: str
-    shortfall_kwh: float
-
-
-class PlanOut(Wire):
-    """The plan in force. ``step_s`` are the lengths of the steps from ``made_at``."""
-
-    no: int
-    made_at: datetime
-    engine: str
-    status: str
-    rule_based: bool
-    solve_ms: float
-    step_s: list[float]
-    base_kw: list[float]
-    sessions: list[PlannedOut]
-
-    @classmethod
-    def of(cls, plan: Plan) -> Self:
-        """From the domain."""
-        bindings = {b.session: b for b in plan.bindings}
-        return cls(
-            no=plan.no,
-            made_at=plan.made_at,
-            engine=plan.engine,
-            status=plan.status,
-            rule_based=plan.rule_based,
-            solve_ms=plan.solve_ms,
-            step_s=list(plan.step_s),
-            base_kw=list(plan.base_kw),
-            sessions=[
-                PlannedOut(
-                    session=session,
-                    evse=plan.evses[i],
-                    power_kw=list(plan.power_kw[i]),
-                    bound_by=bindings[session].name if session in bindings else "",
-                    bound_source=bindings[session].source if session in bindings else "",
-                    shortfall_kwh=plan.shortfall_kwh[i],
-                )
-                for i, session in enumerate(plan.sessions)
-            ],
         )
 
 

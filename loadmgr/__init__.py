@@ -3,6 +3,7 @@
 from loadmgr.clock import RealClock
 from loadmgr.control.controller import Controller
 from loadmgr.control.guard import violations
+from loadmgr.control.promise import Promise
 from loadmgr.control.replay import replay
 from loadmgr.control.view import evse_views, node_loads
 from loadmgr.domain import commands, events
@@ -24,6 +25,7 @@ __all__ = [
     "Measured",
     "NotFoundError",
     "Plan",
+    "Promise",
     "RealClock",
     "Session",
     "SessionIntent",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import fields
 from datetime import datetime
 
+from loadmgr.control.energy_state import stay_of
 from loadmgr.domain import events as ev
 from loadmgr.domain.plan import Setpoint
 from loadmgr.ports import Remembered
@@ -24,6 +26,11 @@ def restored(remembered: Remembered, now: datetime) -> Iterator[ev.Event]:
             )
     for limit in remembered.limits:
         yield ev.LimitSet(at=now, limit=limit, actor="restart")
+    for session in remembered.stays:
+        if session.ended_at is not None:
+            stay = stay_of(session, session.ended_at)
+            yield ev.StayKnown(at=now, **{f.name: getattr(stay, f.name) for f in fields(stay)})
+    yield from remembered.peaks
     for session in remembered.sessions:
         if session.ended_at is not None:
             continue
@@ -40,6 +47,8 @@ def restored(remembered: Remembered, now: datetime) -> Iterator[ev.Event]:
             is_register_known=session.is_register_known,
         )
         yield ev.IntentSet(at=now, session=session.id, intent=session.intent, actor="restart")
+    running = {s.id for s in remembered.sessions if s.ended_at is None}
+    yield from (p for p in remembered.promises if p.session in running)
     yield from remembered.alarms
     for order in remembered.open_setpoints:
         if order.evse is None or order.current_a is None or order.valid_until is None:

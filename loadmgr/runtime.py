@@ -8,13 +8,15 @@ import logging
 import time
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
 from loadmgr.clock import RealClock
+from loadmgr.control import promise
 from loadmgr.control.controller import Controller, PlanRequest
+from loadmgr.control.promise import Promise, from_plan
 from loadmgr.control.reconcile import overload_names
 from loadmgr.control.state import SiteState
 from loadmgr.domain import events as ev
@@ -24,13 +26,14 @@ from loadmgr.domain.limits import Limit
 from loadmgr.domain.plan import Plan
 from loadmgr.domain.session import SessionIntent
 from loadmgr.domain.site import Site
-from loadmgr.errors import NotFoundError
+from loadmgr.errors import NotFoundError, SiteModelError
+from loadmgr.figures import Health, Stats
 from loadmgr.ocpp.versions import TRANSLATIONS
 from loadmgr.ports import Clock, FrameRecord, Remembered, StationLink, Store
 from loadmgr.restart import restored
 from loadmgr.settings import Settings
 from loadmgr.subscription import Subscription
-from solvers import Solution, SolveOptions, SolverError, Status, solve, solve_greedy
+from solvers import Memory, Solution, SolveOptions, SolverError, Status, solve, solve_greedy
 
 log = logging.getLogger(__name__)
 
@@ -54,35 +57,6 @@ REPLAN = (ev.SessionStarted, ev.SessionEnded, ev.LimitSet, ev.LimitWithdrawn, ev
 
 DURABLE = (ev.SessionStarted, ev.SessionEnded)
 """``observe`` returns only when these are on disk."""
-
-
-@dataclass(slots=True)
-class Stats:
-    """Plain counters for metrics."""
-
-    ticks: int = 0
-    plans: int = 0
-    plan_failures: int = 0
-    protect_failures: int = 0
-    setpoints_sent: int = 0
-    setpoints_refused: int = 0
-    setpoints_unanswered: int = 0
-    events: int = 0
-    solve_ms_last: float = 0.0
-    solve_ms_sum: float = 0.0
-    protect_ms_last: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Health:
-    """``is_live``: the protect loop turns. ``is_ready``: it turns, storage works and stations may connect."""
-
-    is_live: bool
-    is_ready: bool
-    reasons: tuple[str, ...]
-    tick_age_s: float
-    plan_age_s: float | None
-    storage_degraded: bool
 
 
 class LoadManager:
@@ -109,6 +83,7 @@ class LoadManager:
         self._store = store
         self._controller = Controller(settings.context)
         self._solver = ThreadPoolExecutor(max_workers=1, thread_name_prefix="solver")
+        self._memory = Memory()
         self._commands: asyncio.Queue[Command] = asyncio.Queue()
         self._subscriptions: set[Subscription] = set()
         self._tasks: list[asyncio.Task[None]] = []
@@ -198,20 +173,9 @@ class LoadManager:
         self._store.append(events)
         self.stats.events += len(events)
         for event in events:
-            self._count(event)
+            self.stats.count(event)
             for subscription in self._subscriptions:
                 subscription.put(event)
-
-    def _count(self, event: ev.Event) -> None:
-        match event:
-            case ev.SetpointSent():
-                self.stats.setpoints_sent += 1
-            case ev.SetpointAnswered(accepted=False):
-                self.stats.setpoints_refused += 1
-            case ev.SetpointUnanswered():
-                self.stats.setpoints_unanswered += 1
-            case _:
-                pass
 
     def _is_urgent(self, event: ev.Event) -> bool:
         if isinstance(event, URGENT):
@@ -246,6 +210,25 @@ class LoadManager:
             raise NotFoundError("running session", session, "it may have ended")
         self.take(ev.IntentSet(at=self.now(), session=session, intent=intent, actor=actor))
         await self.durable()
+
+    async def promise(self, evse: EvseId, energy_kwh: float, depart_at: datetime) -> Promise:
+        """What a car that plugs in now at ``evse`` can be promised without breaking a promise given before.
+
+        Raises ``NotFoundError`` for an unknown EVSE, ``SiteModelError`` for a departure that is not ahead, ``SolverError``
+        when the engine gives no answer.
+        """
+        now = self.now()
+        if evse not in self.site.evses:
+            raise NotFoundError("EVSE", evse, "GET /api/v1/stations lists them")
+        if depart_at <= now or energy_kwh < 0:
+            raise SiteModelError(f"a promise of {energy_kwh} kWh by {depart_at} cannot be asked for at {now}")
+        request = self._controller.ask_promise(evse, (energy_kwh, depart_at), now)
+        if request is None:
+            return Promise(evse=evse, energy_kwh=energy_kwh, by_at=depart_at, lacking_kwh=0.0)
+        solution = await self._run_solver(request, SolveOptions(time_limit_s=self.state.params.solve_deadline_s))
+        if not solution.has_values:
+            raise SolverError(f"no answer from engine {self.state.params.engine!r}: {solution.reason}")
+        return from_plan(self._controller.commit(request, solution), evse, (energy_kwh, depart_at))
 
     @contextlib.contextmanager
     def subscribe(self, maxsize: int = 1000) -> Iterator[Subscription]:
@@ -311,8 +294,14 @@ class LoadManager:
         for command in decision.commands:
             self._send(command)
         self.stats.ticks += 1
+        self._count_session_time()
         self.stats.protect_ms_last = (time.perf_counter() - started_s) * 1000.0
         self._ticked_s = self.clock.monotonic_s()
+
+    def _count_session_time(self) -> None:
+        now_s = self.clock.monotonic_s()
+        if self._ticked_s is not None:
+            self.stats.session_s += len(self.state.sessions) * (now_s - self._ticked_s)
 
     def _send(self, command: Command) -> None:
         if self.link is not None:
@@ -366,7 +355,7 @@ class LoadManager:
         self.stats.plans += 1
         self.stats.solve_ms_last = plan.solve_ms
         self.stats.solve_ms_sum += plan.solve_ms
-        self.take(ev.PlanMade(at=self.now(), plan=plan))
+        self.take(ev.PlanMade(at=self.now(), plan=plan), *promise.made_by(self.state, plan))
         log.info(
             "plan",
             extra={
@@ -379,19 +368,20 @@ class LoadManager:
             },
         )
 
+    async def _run_solver(self, request: PlanRequest, options: SolveOptions) -> Solution:
+        """Solve in the one solver thread. Raises ``SolverError``, or ``TimeoutError`` at twice the solver's deadline."""
+        engine = self.state.params.engine
+        work = partial(solve, request.problem, engine=engine, options=options)
+        async with asyncio.timeout(2 * options.time_limit_s):  # wait_for loses a cancellation on Python 3.11
+            return await asyncio.get_running_loop().run_in_executor(self._solver, work)
+
     async def _solved(self, request: PlanRequest) -> Plan:
         """A plan from the engine, or from the rule when the engine fails or is late [E01, E03]."""
         params = self.state.params
-        loop = asyncio.get_running_loop()
-        options = SolveOptions(time_limit_s=params.solve_deadline_s)
-
-        def work() -> Solution:
-            return solve(request.problem, engine=params.engine, options=options)
-
+        options = SolveOptions(time_limit_s=params.solve_deadline_s, memory=self._memory)
         solution: Solution | None = None
         try:
-            async with asyncio.timeout(2 * params.solve_deadline_s):  # wait_for loses a cancellation on Python 3.11
-                solution = await loop.run_in_executor(self._solver, work)
+            solution = await self._run_solver(request, options)
         except (SolverError, TimeoutError) as error:
             log.warning("solver failed", extra={"engine": params.engine, "error": str(error)})
         if solution is not None and solution.status in {Status.OPTIMAL, Status.TIME_LIMIT} and solution.has_values:

@@ -24,7 +24,9 @@ def _binds(manager: LoadManager, limit: Limit, now: datetime) -> bool:
     bound = tightest((*manager.site.nodes[limit.node].limits, *others), now)
     current = limit.current_a is not None and (bound.current_a is None or limit.current_a < bound.current_a)
     power = limit.power_kw is not None and (bound.power_kw is None or limit.power_kw < bound.power_kw)
-    return limit.holds_at(now) and (current or power)
+    export = limit.export_kw is not None and (bound.export_kw is None or limit.export_kw < bound.export_kw)
+    discharge = limit.discharge_kw is not None and (bound.discharge_kw is None or limit.discharge_kw < bound.discharge_kw)
+    return limit.holds_at(now) and (current or power or export or discharge)
 
 
 @router.post("/limits", status_code=201)
@@ -36,6 +38,8 @@ async def create_limit(manager: Manager, actor: Operator, wish: LimitIn, respons
         source=wish.source,
         current_a=wish.current_a,
         power_kw=wish.power_kw,
+        export_kw=wish.export_kw,
+        discharge_kw=wish.discharge_kw,
         from_at=wish.from_at,
         until_at=wish.until_at,
     )

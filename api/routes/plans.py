@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from api.deps import Count, Manager, Viewer
 from api.errors import ProblemRoute
-from api.schemas import PlanOut
+from api.plan_schemas import PlanOut
 from loadmgr.errors import NotFoundError
 
 router = APIRouter(tags=["plan"], route_class=ProblemRoute)

@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from loadmgr.control import dispatch, formulate, planning, reconcile, snapshot
+from loadmgr.control import dispatch, energy_state, formulate, planning, promise, reconcile, snapshot
 from loadmgr.control import state as state_tools
 from loadmgr.control.snapshot import Snapshot
 from loadmgr.control.state import SiteContext, SiteState
 from loadmgr.domain import events as ev
 from loadmgr.domain.commands import Command, SendSetpoint
+from loadmgr.domain.ids import EvseId
 from loadmgr.domain.plan import Plan, Setpoint
 from solvers import ChargingProblem, Solution
 
@@ -56,9 +57,16 @@ class Controller:
     def prepare(self, now: datetime) -> PlanRequest | None:
         """The problem to solve now, or ``None`` when no session can be planned."""
         taken = snapshot.take(self.state, now)
-        if not taken.needs:
+        if not taken.needs and not taken.batteries:
             return None
         return PlanRequest(no=self.state.last_plan_no, snapshot=taken, problem=formulate.to_problem(taken))
+
+    def ask_promise(self, evse: EvseId, wish: tuple[float, datetime], now: datetime) -> PlanRequest | None:
+        """The problem with a car at ``evse`` that wants ``wish`` = (kWh, departure); the state stays as it is."""
+        taken = snapshot.take(promise.with_asking(self.state, evse, wish, now), now)
+        if not taken.needs:
+            return None
+        return PlanRequest(no=0, snapshot=taken, problem=formulate.to_problem(taken))
 
     def empty_plan(self, now: datetime) -> Plan:
         """The plan of a site where nobody needs anything."""
@@ -84,7 +92,7 @@ class Controller:
         if self.state is self._seen and self._due_at is not None and now < self._due_at:
             return Decision()
         setpoints = dispatch.to_setpoints(self.state, now)
-        alarms = reconcile.review(self.state, now)
+        alarms = (*reconcile.review(self.state, now), *energy_state.unreported(self.state.energy, now))
         self._seen = self.state
         self._due_at = self._next_look(now)
         if not setpoints and not alarms:

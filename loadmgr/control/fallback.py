@@ -33,7 +33,8 @@ def wanted_by_plan(state: SiteState, needs: Mapping[SessionId, Need], now: datet
         if need is None:
             continue
         voltage_v = state.site.evses[need.session.evse].caps.voltage_v
-        wanted[session] = units.kw_to_a(plan.power_kw[index][step], voltage_v, need.n_phases)
+        power_kw = max(plan.power_kw[index][step], 0.0)  # a charging profile cannot ask for less than nothing
+        wanted[session] = units.kw_to_a(power_kw, voltage_v, need.n_phases)
     return wanted
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import IntEnum
 
 from loadmgr import units
+from loadmgr.control import energy_state
 from loadmgr.control.state import SiteState
 from loadmgr.domain.ids import NodeId
 from loadmgr.domain.limits import Limit, tightest
@@ -117,12 +118,24 @@ def worst_base(site: Site, node: NodeId) -> Load:
     return current, units.a_to_kw(sum(current), site.voltage_v, 1)
 
 
-def uncontrolled(state: SiteState, now: datetime) -> Mapping[NodeId, Uncontrolled]:
-    """The load below every node that is not ours, by the freshest trustworthy source."""
+def uncontrolled(state: SiteState, now: datetime, *, has_batteries: bool = True) -> Mapping[NodeId, Uncontrolled]:
+    """The load below every node that is not ours, by the freshest trustworthy source.
+
+    Live batteries count with what they draw; ``has_batteries`` false leaves them out, for a plan that decides them.
+    """
     found: dict[NodeId, Uncontrolled] = {}
     for node in _leaves_first(state.site):
         found[node] = _uncontrolled_at(state, node, now, found)
-    return found
+    if not has_batteries or not state.energy.batteries:
+        return found
+    return {n: replace(u, load=_with_batteries(state, n, u.load, now)) for n, u in found.items()}
+
+
+def _with_batteries(state: SiteState, node: NodeId, load: Load, now: datetime) -> Load:
+    """A load and what the live batteries below its node draw; what they deliver is not relied on."""
+    when = (now, state.params.battery_stale_s)
+    live = energy_state.live_batteries(state.energy, state.site, node, when)
+    return plus(load, balanced(sum(max(b.power_kw, 0.0) for b in live), state.site.voltage_v)) if live else load
 
 
 def _leaves_first(site: Site) -> tuple[NodeId, ...]:

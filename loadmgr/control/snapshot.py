@@ -2,31 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import accumulate
 from math import inf
+from zoneinfo import ZoneInfo
 
 from loadmgr import units
-from loadmgr.control import guard
+from loadmgr.control import energy_state, guard
 from loadmgr.control import rows as row_tools
 from loadmgr.control.need import Need, need_of
 from loadmgr.control.rows import KW_ROW, Row
 from loadmgr.control.state import SiteState
 from loadmgr.domain.ids import EvseId, NodeId
+from loadmgr.domain.limits import Limit, tightest
 from loadmgr.domain.params import ControlParams
-from loadmgr.forecast import baseload, prices
+from loadmgr.domain.site import Battery, batteries_below
+from loadmgr.forecast import baseload, carbon, prices, spread
+
+Steps = Sequence[tuple[float, float]]
+"""(offset_s, length_s) from now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CapacityRow:
-    """What a row leaves to the planned sessions, in A or kW per step; ``members`` maps EVSEs to A (or 1) per kW."""
+    """What a row leaves to the planned sessions, in A or kW per step; ``members`` maps EVSEs to A (or 1) per kW.
+
+    ``lower`` (<= 0) bounds flow back; ``None``: nothing of ours can flow back there, or nobody bounds it.
+    """
 
     name: str
     source: str
     limit: tuple[float, ...]
     members: tuple[tuple[EvseId, float], ...]
+    batteries: tuple[tuple[str, float], ...] = ()
+    lower: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemandAhead:
+    """A demand charge on the plan's steps."""
+
+    name: str
+    price_per_kw: float
+    incurred_kw: float
+    counts: tuple[bool, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +64,14 @@ class Snapshot:
     import_price: tuple[float, ...]
     export_price: float
     params: ControlParams
+    pv_kw: tuple[float, ...] = ()
+    """PV that may be curtailed; it is part of ``net_base_kw``."""
+    carbon_price: tuple[float, ...] = ()
+    batteries: tuple[tuple[Battery, float], ...] = ()
+    """Batteries with what they hold, kWh."""
+    demand: tuple[DemandAhead, ...] = ()
+    export_limit_kw: tuple[float, ...] = ()
+    """At the grid connection; empty: none."""
 
 
 def take(state: SiteState, now: datetime) -> Snapshot:
@@ -55,11 +84,14 @@ def take(state: SiteState, now: datetime) -> Snapshot:
         lane.evse.id: need
         for lane in active
         if lane.is_controllable and lane.session is not None
-        for need in [need_of(state, lane.session, now)]
+        for need in [need_of(state, lane.session, now, learns=True)]
         if need.is_open and need.power_max_kw > 0.0
     }
     shapes = {node: baseload.shape_kw(state.site, state.context.loads, node, now, steps) for node in state.site.nodes}
-    base = row_tools.uncontrolled(state, now)
+    base = row_tools.uncontrolled(state, now, has_batteries=False)
+    when = (now, state.params.battery_stale_s)
+    live = energy_state.live_batteries(state.energy, state.site, state.site.root, when)
+    batteries = tuple((state.site.batteries[b.battery], b.stored_kwh) for b in live)
     rows = _rows(
         _Frame(
             state=state,
@@ -69,6 +101,9 @@ def take(state: SiteState, now: datetime) -> Snapshot:
             planned=frozenset(planned),
             shapes=shapes,
             base=base,
+            spread=_spread(state, steps),
+            batteries=frozenset(b.battery for b in live),
+            bidirectional=frozenset(e for e, need in planned.items() if need.is_bidirectional),
         )
     )
     needs = tuple(planned[e] for e in sorted(planned))
@@ -85,7 +120,69 @@ def take(state: SiteState, now: datetime) -> Snapshot:
         import_price=prices.import_prices(state.context.tariff, now, steps),
         export_price=state.context.tariff.export_per_kwh,
         params=state.params,
+        pv_kw=baseload.pv_ahead_kw(state.context.loads, now, steps),
+        carbon_price=_carbon(state, now, steps),
+        batteries=batteries,
+        demand=_demand(state, now, steps),
+        export_limit_kw=_export_limit(state, now, steps),
     )
+
+
+def _carbon(state: SiteState, now: datetime, steps: Steps) -> tuple[float, ...]:
+    tariff = state.context.tariff
+    if tariff.carbon_per_kg <= 0.0:
+        return ()
+    found = carbon.carbon_kg_per_kwh(tariff.carbon_series, tariff.carbon_kg_per_kwh, now, steps)
+    return tuple(rate * tariff.carbon_per_kg for rate in found)
+
+
+def _demand(state: SiteState, now: datetime, steps: Steps) -> tuple[DemandAhead, ...]:
+    tariff = state.context.tariff
+    zone = ZoneInfo(tariff.timezone)
+    middles = [(now + timedelta(seconds=o + length / 2)).astimezone(zone) for o, length in steps]
+    return tuple(
+        DemandAhead(
+            name=charge.name,
+            price_per_kw=charge.price_per_kw,
+            incurred_kw=energy_state.incurred_kw(state.energy, charge.name, now, tariff.timezone),
+            counts=tuple(charge.counts_at(at) for at in middles),
+        )
+        for charge in tariff.demand
+    )
+
+
+def _export_limit(state: SiteState, now: datetime, steps: Steps) -> tuple[float, ...]:
+    """The tightest limit on flow back at the grid connection, per step; empty when nobody states one."""
+    limits = _limits_of(state, state.site.root)
+    if all(x.export_kw is None for x in limits):
+        return ()
+    return tuple(_lowest(limits, now, step, "export_kw") for step in steps)
+
+
+def _limits_of(state: SiteState, node: NodeId) -> list[Limit]:
+    return [*state.site.nodes[node].limits, *(x for x in state.limits.values() if x.node == node)]
+
+
+def _lowest(limits: Sequence[Limit], now: datetime, step: tuple[float, float], name: str) -> float:
+    """The tightest value of one quantity that holds at any time within a step; infinite when nobody states one."""
+    start = now + timedelta(seconds=step[0])
+    end = start + timedelta(seconds=step[1])
+    marks = {start, *(t for x in limits for t in (x.from_at, x.until_at) if t is not None and start < t < end)}
+    found = (getattr(tightest(limits, mark), name) for mark in marks)
+    return min((v for v in found if v is not None), default=inf)
+
+
+def _spread(state: SiteState, steps: Steps) -> Mapping[NodeId, tuple[float, ...]]:
+    """How much more than expected the base load below metered nodes may be, kW per step, at the chosen quantile.
+
+    Nothing in the first step: that load is measured, and the margin covers it.
+    """
+    middles = [offset_s + length_s / 2 for offset_s, length_s in steps]
+    found = {}
+    for node, errors in state.energy.errors.items():
+        more = spread.quantiles_kw(errors, middles, state.params.forecast_quantile)
+        found[node] = (0.0, *more[1:])
+    return found
 
 
 def _present_kw(state: SiteState, need: Need) -> float:
@@ -107,6 +204,9 @@ class _Frame:
     planned: frozenset[EvseId]
     shapes: Mapping[NodeId, tuple[float, ...]]
     base: Mapping[NodeId, row_tools.Uncontrolled]
+    spread: Mapping[NodeId, tuple[float, ...]]
+    batteries: frozenset[str]
+    bidirectional: frozenset[EvseId]
 
 
 def _rows(frame: _Frame) -> tuple[CapacityRow, ...]:
@@ -114,7 +214,32 @@ def _rows(frame: _Frame) -> tuple[CapacityRow, ...]:
     site = frame.state.site
     found = [_row(frame, row, [row.limit] * len(frame.steps)) for row in row_tools.static_rows(site)]
     found += [_row(frame, row, limits) for row, limits in _timed(frame)]
+    if frame.batteries or frame.bidirectional:
+        found += [
+            row for node in site.nodes for name in ("export_kw", "discharge_kw") for row in _back_row(frame, node, name)
+        ]
     return tuple(found)
+
+
+def _back_row(frame: _Frame, node: NodeId, name: str) -> Iterator[CapacityRow]:
+    """A limit on flow back below the connection, or on what cars and batteries deliver together, in kW."""
+    state, site = frame.state, frame.state.site
+    limits = [x for x in _limits_of(state, node) if getattr(x, name) is not None]
+    is_export = name == "export_kw"
+    if not limits or (is_export and node == site.root):
+        return
+    most = [_lowest(limits, frame.now, step, name) for step in frame.steps]
+    below = frozenset(site.below[node])
+    base_kw = frame.base[node].load[1]
+    base = [base_kw + x for x in frame.shapes[node]] if is_export else [0.0] * len(most)
+    yield CapacityRow(
+        name=f"{node}/{name.removesuffix('_kw')}",
+        source=limits[0].source,
+        limit=(inf,) * len(most),
+        members=tuple((e, 1.0) for e in sorted((frame.planned if is_export else frame.bidirectional) & below)),
+        batteries=tuple((b.id, 1.0) for b in batteries_below(site, node) if b.id in frame.batteries),
+        lower=tuple(min(-value - load, 0.0) for value, load in zip(most, base, strict=True)),
+    )
 
 
 def _timed(frame: _Frame) -> list[tuple[Row, list[float]]]:
@@ -151,9 +276,25 @@ def _row(frame: _Frame, row: Row, limits: Sequence[float]) -> CapacityRow:
             members.append((lane.evse.id, lane.unit(phase) * per_kw))
         else:
             fixed += lane.load(lane.counted_a(lane.now_a, is_static=row.is_static), phase)
-    left = []
-    for limit, change_kw in zip(limits, frame.shapes[row.node], strict=True):
-        change = change_kw if phase == KW_ROW else units.kw_to_a(change_kw, voltage_v, 3)
+    storing = tuple(
+        (b.id, 1.0 if phase == KW_ROW else units.kw_to_a(1.0, voltage_v, 3))
+        for b in batteries_below(state.site, row.node)
+        if b.id in frame.batteries
+    )
+    flows_back = phase != KW_ROW and (bool(storing) or bool(below & frame.bidirectional))
+    extra = frame.spread.get(row.node, (0.0,) * len(limits))
+    left, back = [], []
+    for limit, change_kw, spread_kw in zip(limits, frame.shapes[row.node], extra, strict=True):
+        more = change_kw + spread_kw
+        change = more if phase == KW_ROW else units.kw_to_a(more, voltage_v, 3)
         kept = row_tools.margin(limit, phase, state.params, voltage_v) if limit < inf else 0.0
         left.append(max(limit - kept - base - change - fixed, 0.0))
-    return CapacityRow(name=row.name, source=row.source, limit=tuple(left), members=tuple(members))
+        back.append(min(kept - limit - base, 0.0))
+    return CapacityRow(
+        name=row.name,
+        source=row.source,
+        limit=tuple(left),
+        members=tuple(members),
+        batteries=storing,
+        lower=tuple(back) if flows_back else None,
+    )

@@ -10,7 +10,8 @@ from types import MappingProxyType
 from typing import TypeVar, assert_never
 
 from loadmgr import units
-from loadmgr.control import baseload, evse_state
+from loadmgr.control import baseload, energy_state, evse_state
+from loadmgr.control.energy_state import EnergyState
 from loadmgr.control.evse_state import EvseState
 from loadmgr.domain import events as ev
 from loadmgr.domain.ids import EvseId, LimitId, MeterId, NodeId, SessionId, StationId
@@ -22,6 +23,7 @@ from loadmgr.domain.series import UncontrolledLoad
 from loadmgr.domain.session import Session, session_energy
 from loadmgr.domain.site import Site
 from loadmgr.domain.tariff import Tariff
+from loadmgr.forecast.baseload import present_shape_kw
 
 ENDED_KEPT = 200
 
@@ -78,6 +80,7 @@ class SiteState:
     limits: Mapping[LimitId, Limit] = field(default_factory=dict)
     plan: Plan | None = None
     alarms: Mapping[str, ev.AlarmRaised] = field(default_factory=dict)
+    energy: EnergyState = EnergyState()
     ticked_at: datetime | None = None
     last_no: int = 0
     last_plan_no: int = 0
@@ -130,9 +133,19 @@ def apply(state: SiteState, event: ev.Event) -> SiteState:
             if session is None:
                 return state
             changed = replace(session, intent=event.intent)
-            return replace(state, sessions=_with(state.sessions, session.id, changed))
+            energy = energy_state.with_new_intent(state.energy, session.id)
+            return replace(state, sessions=_with(state.sessions, session.id, changed), energy=energy)
         case ev.MeterSample():
             return _sample(state, event)
+        case ev.BatteryMeasured():
+            known = event.battery in state.site.batteries
+            return replace(state, energy=energy_state.with_battery(state.energy, event)) if known else state
+        case ev.PeakIncurred():
+            return replace(state, energy=energy_state.with_peak(state.energy, event))
+        case ev.StayKnown():
+            return replace(state, energy=energy_state.with_stay(state.energy, event))
+        case ev.PromiseMade():
+            return replace(state, energy=energy_state.with_promise(state.energy, event))
         case ev.LimitSet():
             return replace(state, limits=_with(state.limits, event.limit.id, event.limit))
         case ev.LimitWithdrawn():
@@ -269,7 +282,8 @@ def _session_ended(state: SiteState, event: ev.SessionEnded) -> SiteState:
         after = _evse(state, session.evse, lambda e: evse_state.without_session(e, event.at, settle_s))
     ended = dict(list(state.ended.items())[-(ENDED_KEPT - 1) :])
     ended[session.id] = session
-    return replace(after, sessions=_without(state.sessions, session.id), ended=MappingProxyType(ended))
+    energy = energy_state.with_ended(after.energy, session)
+    return replace(after, sessions=_without(state.sessions, session.id), ended=MappingProxyType(ended), energy=energy)
 
 
 def _sample(state: SiteState, event: ev.MeterSample) -> SiteState:
@@ -298,6 +312,8 @@ def _evse_sample(state: SiteState, evse_key: EvseId, event: ev.MeterSample) -> S
     changed = session
     if event.measured.energy_kwh is not None:
         changed = session_energy(session, event.measured.energy_kwh)
+    if event.measured.soc_frac is not None:
+        changed = replace(changed, soc_frac=event.measured.soc_frac, soc_at_kwh=changed.energy_kwh)
     seen = after.evses[evse_key].phases_seen
     if seen and seen != changed.n_phases:
         changed = replace(changed, n_phases=seen)
@@ -320,6 +336,13 @@ def total_of(state: SiteState, sample: ev.MeterSample) -> tuple[PerPhase, float]
 
 def _base(state: SiteState, node: NodeId, event: ev.MeterSample) -> SiteState:
     total = total_of(state, event)
+    if node == state.site.root:
+        tariff = state.context.tariff
+        energy = energy_state.with_import(state.energy, tariff.demand, tariff.timezone, event.at, total[1])
+        state = replace(state, energy=energy)
+    battery_kw = energy_state.battery_below_kw(state.energy, state.site, node, (event.at, state.params.battery_stale_s))
+    phase_a = units.kw_to_a(battery_kw, state.site.voltage_v, 3)
+    total = (total[0][0] - phase_a, total[0][1] - phase_a, total[0][2] - phase_a), total[1] - battery_kw
     bounds = evse_bounds(state, node, event.at)
     old = state.base.get(node)
     estimate = (
@@ -327,7 +350,9 @@ def _base(state: SiteState, node: NodeId, event: ev.MeterSample) -> SiteState:
         if old is None
         else baseload.next_estimate(old, event.at, total, bounds)
     )
-    return replace(state, base=_with(state.base, node, estimate))
+    shape_kw = present_shape_kw(state.site, state.context.loads, node, event.at)
+    energy = energy_state.with_base(state.energy, node, event.at, (estimate.power_kw, shape_kw))
+    return replace(state, base=_with(state.base, node, estimate), energy=energy)
 
 
 def evse_bounds(state: SiteState, node: NodeId, now: datetime) -> baseload.Bounds:

@@ -150,6 +150,49 @@ class MeterSample:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BatteryMeasured:
+    """A stationary battery told what it holds and draws; import positive."""
+
+    at: datetime
+    battery: str
+    stored_kwh: float
+    power_kw: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StayKnown:
+    """A stay of an earlier run, for what is learned of departures and energies."""
+
+    at: datetime
+    user: str
+    started_at: datetime
+    ended_at: datetime
+    energy_kwh: float
+    said_depart_at: datetime | None = None
+    said_kwh: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeakIncurred:
+    """The import over a window of a demand charge was the highest of its billing period (local month ``2026-11``)."""
+
+    at: datetime
+    charge: str
+    period: str
+    power_kw: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromiseMade:
+    """A session was told what it will get: ``energy_kwh`` from its start, by ``by_at``."""
+
+    at: datetime
+    session: SessionId
+    energy_kwh: float
+    by_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LimitSet:
     """Somebody set a temporary limit."""
 
@@ -265,6 +308,10 @@ Event = (
     | SessionEnded
     | IntentSet
     | MeterSample
+    | BatteryMeasured
+    | StayKnown
+    | PeakIncurred
+    | PromiseMade
     | LimitSet
     | LimitWithdrawn
     | PlanAsked

@@ -10,6 +10,8 @@ from enum import StrEnum
 from loadmgr.domain.ids import LimitId, NodeId
 from loadmgr.errors import SiteModelError
 
+BOUNDS = ("current_a", "power_kw", "export_kw", "discharge_kw")
+
 
 class LimitKind(StrEnum):
     """Physics is HARD. Wishes are SOFT: the optimiser may exceed them at a price."""
@@ -31,14 +33,19 @@ class Limit:
     source: str
     current_a: float | None = None
     power_kw: float | None = None
+    export_kw: float | None = None
+    """Most power that may flow back towards the grid at the node."""
+    discharge_kw: float | None = None
+    """Most power that cars and batteries at or below the node may deliver together."""
     kind: LimitKind = LimitKind.HARD
     from_at: datetime | None = None
     until_at: datetime | None = None
 
     def __post_init__(self) -> None:
-        if self.current_a is None and self.power_kw is None:
+        bounds = {name: getattr(self, name) for name in BOUNDS}
+        if all(value is None for value in bounds.values()):
             raise SiteModelError(f"limit from {self.source!r} at node {self.node!r} bounds nothing")
-        for name, value in (("current_a", self.current_a), ("power_kw", self.power_kw)):
+        for name, value in bounds.items():
             if value is not None and not 0.0 <= value < float("inf"):
                 raise SiteModelError(
                     f"limit from {self.source!r} at node {self.node!r}: {name} = {value} must be finite and >= 0"
@@ -63,12 +70,15 @@ class Tightest:
     current_source: str = ""
     power_kw: float | None = None
     power_source: str = ""
+    export_kw: float | None = None
+    export_source: str = ""
+    discharge_kw: float | None = None
+    discharge_source: str = ""
 
 
 def tightest(limits: Iterable[Limit], at: datetime | None) -> Tightest:
-    """The tightest hard limit in force at ``at`` (``None``: only limits without a validity), A and kW apart [D07]."""
-    current: tuple[float, str] | None = None
-    power: tuple[float, str] | None = None
+    """The tightest hard limit in force at ``at`` (``None``: only limits without a validity), each quantity apart [D07]."""
+    found: dict[str, tuple[float, str]] = {}
     for limit in limits:
         if limit.kind is not LimitKind.HARD:
             continue
@@ -76,13 +86,18 @@ def tightest(limits: Iterable[Limit], at: datetime | None) -> Tightest:
             continue
         if at is not None and not limit.holds_at(at):
             continue
-        if limit.current_a is not None and (current is None or limit.current_a < current[0]):
-            current = (limit.current_a, limit.source)
-        if limit.power_kw is not None and (power is None or limit.power_kw < power[0]):
-            power = (limit.power_kw, limit.source)
+        for name in BOUNDS:
+            value = getattr(limit, name)
+            if value is not None and (name not in found or value < found[name][0]):
+                found[name] = (value, limit.source)
+    current, power, export, discharge = (found.get(name, (None, "")) for name in BOUNDS)
     return Tightest(
-        current_a=None if current is None else current[0],
-        current_source="" if current is None else current[1],
-        power_kw=None if power is None else power[0],
-        power_source="" if power is None else power[1],
+        current_a=current[0],
+        current_source=current[1],
+        power_kw=power[0],
+        power_source=power[1],
+        export_kw=export[0],
+        export_source=export[1],
+        discharge_kw=discharge[0],
+        discharge_source=discharge[1],
     )

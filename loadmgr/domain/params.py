@@ -50,6 +50,20 @@ class ControlParams:
     """What a session is assumed to need when nobody says [D-41]."""
     sooner_weight: float = 1.0
     change_weight: float = 1.0
+    forecast_quantile: float = 0.9
+    """Base load ahead is planned for at this quantile of recent forecast errors; 0.5 is the middle."""
+    depart_quantile: float = 0.1
+    """A departure that nobody said is planned at this quantile of what is known of the user and the site."""
+    trusts_drivers: bool = True
+    """False: a driver's word on the departure is corrected by how such words came out before."""
+    battery_stale_s: float = 120.0
+    """A battery that has been silent for longer takes no part in the plan."""
+    taper_from_frac: float = 0.8
+    taper_end_frac: float = 0.15
+    """On direct current power falls from full at ``taper_from_frac`` of the capacity to this part of it when full."""
+    v2g_wear_per_kwh: float = 0.05
+    v2g_efficiency: float = 0.92
+    """One way, charger and car; both ways cost it twice."""
 
     @property
     def evse_stale_s(self) -> float:

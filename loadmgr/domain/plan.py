@@ -20,8 +20,62 @@ class Binding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Why:
+    """What binds a session over steps ``from_step`` (included) to ``until_step`` (not included); names as ``Binding``.
+
+    ``price_per_kwh`` is what one more kWh there would save; ``None``: the optimum is degenerate and only the name counts.
+    """
+
+    session: SessionId
+    from_step: int
+    until_step: int
+    name: str
+    source: str = ""
+    price_per_kwh: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowWorth:
+    """What one more ``unit`` (A or kW) in a full row would save per hour, money, over some steps."""
+
+    name: str
+    source: str
+    unit: str
+    from_step: int
+    until_step: int
+    worth_per_h: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What a session will lack at its departure, why, and what would cure it, each by itself (estimates).
+
+    ``more_time_s`` at the session's full power; ``more_limit`` in ``limit_unit`` in the row ``reason`` during its stay;
+    ``instead_of``: a session of at most the same priority that gets power there meanwhile.
+    """
+
+    session: SessionId
+    lacking_kwh: float
+    reason: str
+    source: str = ""
+    more_time_s: float | None = None
+    more_limit: float | None = None
+    limit_unit: str = ""
+    instead_of: SessionId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostPart:
+    """A part of the plan's objective: energy, carbon, demand, wear, end_value, shortfall, limits or comfort."""
+
+    name: str
+    money: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Power of each session over the steps. ``power_kw[s][t]`` is the mean over ``[step_at[t], step_at[t+1])``.
+    """Power of each session over the steps. ``power_kw[s][t]`` is the mean over ``[step_at[t], step_at[t+1])``,
+    negative where the car delivers. ``battery_kw[b][t]`` is positive when a battery charges.
 
     ``bindings[s]`` explains the first step. ``shortfall_kwh[s]`` is what the session will lack at departure.
     ``rule_based`` is true when no solver result was available. ``digest`` identifies the problem that was solved.
@@ -37,6 +91,14 @@ class Plan:
     shortfall_kwh: tuple[float, ...] = ()
     import_kw: tuple[float, ...] = ()
     base_kw: tuple[float, ...] = ()
+    export_kw: tuple[float, ...] = ()
+    curtailed_kw: tuple[float, ...] = ()
+    batteries: tuple[str, ...] = ()
+    battery_kw: tuple[tuple[float, ...], ...] = ()
+    whys: tuple[Why, ...] = ()
+    worth: tuple[RowWorth, ...] = ()
+    receipts: tuple[Receipt, ...] = ()
+    costs: tuple[CostPart, ...] = ()
     engine: str = ""
     status: str = ""
     solve_ms: float = 0.0
@@ -48,6 +110,10 @@ class Plan:
     def until(self) -> datetime:
         """End of the last step."""
         return self.made_at + timedelta(seconds=sum(self.step_s))
+
+    def begin_of(self, step: int) -> datetime:
+        """When a step begins; the number of steps gives the end of the last."""
+        return self.made_at + timedelta(seconds=sum(self.step_s[:step]))
 
     def step_at(self, at: datetime) -> int | None:
         """Index of the step that holds ``at``, or ``None`` outside the horizon."""

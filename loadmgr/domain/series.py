@@ -66,3 +66,5 @@ class UncontrolledLoad:
     node: NodeId
     load_kw: Series | None = None
     pv_kw: Series | None = None
+    is_curtailable: bool = False
+    """The plan may ask for less PV."""

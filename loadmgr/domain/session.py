@@ -24,6 +24,14 @@ class SessionIntent:
     depart_at: datetime | None = None
     priority: float = 1.0
     source: str = "default"
+    capacity_kwh: float | None = None
+    """Usable capacity of the car's battery; with a state of charge it makes stored energy known."""
+    soc_target_frac: float | None = None
+    """State of charge wanted at the departure; where the present one is known it counts before ``energy_kwh``."""
+    may_discharge: bool = False
+    """The driver's contract lets the site draw from the car (V2G)."""
+    reserve_frac: float = 0.3
+    """Part of the capacity that the driver keeps whatever is paid."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +57,10 @@ class Session:
     intent: SessionIntent = SessionIntent()
     n_phases: int | None = None
     car_max_a: float | None = None
+    soc_frac: float | None = None
+    """State of charge that the car last told."""
+    soc_at_kwh: float = 0.0
+    """``energy_kwh`` when it told it."""
     ended_at: datetime | None = None
     end_reason: str = ""
 

@@ -57,6 +57,10 @@ class EvseCaps:
     n_phases: int = 3
     voltage_v: float = 230.0
     power_max_kw: float | None = None
+    discharge_max_kw: float = 0.0
+    """What the EVSE can deliver from a car to the grid; 0: it is not bidirectional."""
+    is_dc: bool = False
+    """Direct current: the car's power falls with its state of charge."""
     settle_s: float = 20.0
     """Longest time from an accepted decrease until the car has followed [F-2]."""
 
@@ -95,6 +99,26 @@ class Station:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Battery:
+    """A stationary battery behind its inverter; all powers at the AC side, balanced over three phases.
+
+    ``efficiency`` is stored per drawn, ``discharge_efficiency`` delivered per stored energy drawn. ``end_value_per_kwh``
+    is what a stored kWh is worth at the end of the plan; ``None``: the mean import price of the plan.
+    """
+
+    id: str
+    node: NodeId
+    capacity_kwh: float
+    charge_max_kw: float
+    discharge_max_kw: float
+    floor_frac: float = 0.1
+    efficiency: float = 0.95
+    discharge_efficiency: float = 0.95
+    wear_per_kwh: float = 0.0
+    end_value_per_kwh: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
     """The whole site; raises ``SiteModelError`` when its parts do not form one tree."""
 
@@ -104,12 +128,13 @@ class Site:
     evses: Mapping[EvseId, Evse]
     timezone: str = "UTC"
     voltage_v: float = 230.0
+    batteries: Mapping[str, Battery] = field(default_factory=dict)
     root: NodeId = field(init=False)
     below: Mapping[NodeId, tuple[EvseId, ...]] = field(init=False)
     """Every EVSE at the node or anywhere below it, in the order of the site file."""
 
     def __post_init__(self) -> None:
-        for name in ("nodes", "stations", "evses"):
+        for name in ("nodes", "stations", "evses", "batteries"):
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
         problems = [*_tree_problems(self.nodes), *_evse_problems(self)]
         if problems:
@@ -163,6 +188,14 @@ def _evse_problems(site: Site) -> Iterator[str]:
             yield f"EVSE {evse.id!r}: station {evse.station!r} does not exist"
         if evse.rotation != UNKNOWN_ROTATION and len(ROTATIONS.get(evse.rotation, ())) < evse.caps.n_phases:
             yield f"EVSE {evse.id!r}: rotation {evse.rotation!r} does not name {evse.caps.n_phases} phases"
+    for battery in site.batteries.values():
+        if battery.node not in site.nodes:
+            yield f"battery {battery.id!r}: node {battery.node!r} does not exist"
+
+
+def batteries_below(site: Site, node: NodeId) -> tuple[Battery, ...]:
+    """Batteries at a node or anywhere below it."""
+    return tuple(b for b in site.batteries.values() if any(n.id == node for n in site.path(b.node)))
 
 
 def full_power_kw(caps: EvseCaps) -> float:

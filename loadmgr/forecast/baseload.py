@@ -33,9 +33,16 @@ def shape_kw(
     return tuple(found)
 
 
+def present_shape_kw(site: Site, loads: Sequence[UncontrolledLoad], node: NodeId, at: datetime) -> float:
+    """What the series of all nodes at or below ``node`` say for ``at``: load less PV, kW."""
+    below = [load for load in loads if any(n.id == node for n in site.path(load.node))]
+    load_kw = sum(load.load_kw.at(at) for load in below if load.load_kw is not None)
+    return load_kw - sum(load.pv_kw.at(at) for load in below if load.pv_kw is not None)
+
+
 def pv_ahead_kw(loads: Sequence[UncontrolledLoad], now: datetime, steps: Sequence[tuple[float, float]]) -> tuple[float, ...]:
-    """Expected PV of the whole site, mean kW per step."""
-    series = [load.pv_kw for load in loads if load.pv_kw is not None]
+    """Expected PV of the whole site that may be curtailed, mean kW per step."""
+    series = [load.pv_kw for load in loads if load.pv_kw is not None and load.is_curtailable]
     return tuple(
         sum(max(s.at(now + timedelta(seconds=offset_s + length_s / 2)), 0.0) for s in series) for offset_s, length_s in steps
     )

@@ -16,8 +16,8 @@ from loadmgr.domain.ids import EvseId, LimitId, MeterId, NodeId, SiteId, Station
 from loadmgr.domain.limits import Limit, LimitKind
 from loadmgr.domain.params import ControlParams
 from loadmgr.domain.series import Series, UncontrolledLoad
-from loadmgr.domain.site import ROTATIONS, UNKNOWN_ROTATION, Evse, EvseCaps, GridNode, Site, Station
-from loadmgr.domain.tariff import Tariff, TariffBand
+from loadmgr.domain.site import ROTATIONS, UNKNOWN_ROTATION, Battery, Evse, EvseCaps, GridNode, Site, Station
+from loadmgr.domain.tariff import DemandCharge, Tariff, TariffBand
 from loadmgr.errors import Problem, SiteModelError
 from loadmgr.sitefile.models import GroupTable, NodeTable, SeriesTable, SiteFile, StationKeys, StationTable
 from solvers import names as engine_names
@@ -183,10 +183,16 @@ class Builder:
                 evses=evses,
                 timezone=head.timezone,
                 voltage_v=head.voltage_v,
+                batteries=dict(self._batteries()),
             )
         except SiteModelError as error:
             self._note("site", str(error))
             return None
+
+    def _batteries(self) -> Iterator[tuple[str, Battery]]:
+        for name, table in self._file.nodes.items():
+            if table.battery is not None:
+                yield name, Battery(id=name, node=NodeId(name), **table.battery.model_dump())
 
     def _evse(self, station: StationId, number: int, table: StationKeys, rotation: str) -> Evse:
         caps = EvseCaps(
@@ -196,6 +202,8 @@ class Builder:
             n_phases=table.phases,
             voltage_v=self._file.site.voltage_v,
             power_max_kw=table.power_max_kw,
+            discharge_max_kw=table.discharge_max_kw,
+            is_dc=table.dc,
             settle_s=table.settle_s,
         )
         return Evse(
@@ -211,7 +219,7 @@ class Builder:
     def _node(self, name: str, table: NodeTable) -> GridNode:
         node = NodeId(name)
         limits = []
-        if table.current_a is not None or table.power_kw is not None:
+        if any(value is not None for value in (table.current_a, table.power_kw, table.export_kw)):
             limits.append(
                 Limit(
                     id=LimitId(f"{name}:{table.source}"),
@@ -219,6 +227,7 @@ class Builder:
                     source=table.source,
                     current_a=table.current_a,
                     power_kw=table.power_kw,
+                    export_kw=table.export_kw,
                 )
             )
         for index, extra in enumerate(table.limits):
@@ -229,6 +238,8 @@ class Builder:
                     source=extra.source,
                     current_a=extra.current_a,
                     power_kw=extra.power_kw,
+                    export_kw=extra.export_kw,
+                    discharge_kw=extra.discharge_kw,
                     kind=LimitKind(extra.kind),
                     from_at=extra.from_at,
                     until_at=extra.until_at,
@@ -257,7 +268,9 @@ class Builder:
                 continue
             load = self._series(f"nodes.{name}.load", table.load) if table.load is not None else None
             pv = self._series(f"nodes.{name}.pv", table.pv) if table.pv is not None else None
-            yield UncontrolledLoad(node=NodeId(name), load_kw=load, pv_kw=pv)
+            yield UncontrolledLoad(
+                node=NodeId(name), load_kw=load, pv_kw=pv, is_curtailable=table.pv is not None and table.pv.curtailable
+            )
 
     def _series(self, key: str, table: SeriesTable) -> Series | None:
         if table.constant_kw is not None:
@@ -301,6 +314,11 @@ class Builder:
     def _tariff(self) -> Tariff:
         table = self._file.tariff
         rows = self._read("tariff.series", table.series, table.column) if table.series is not None else None
+        carbon = None
+        if table.carbon_series is not None:
+            carbon = self._read("tariff.carbon_series", table.carbon_series, table.carbon_column)
+        if len({d.name for d in table.demand}) < len(table.demand):
+            self._note("tariff.demand", "two demand charges have the same name", "names must differ")
         return Tariff(
             currency=table.currency,
             bands=tuple(
@@ -309,6 +327,20 @@ class Builder:
             series=Series(times=rows[0], values=rows[1]) if rows is not None else None,
             export_per_kwh=table.export_per_kwh,
             timezone=self._file.site.timezone,
+            demand=tuple(
+                DemandCharge(
+                    name=d.name,
+                    price_per_kw=d.price_per_kw,
+                    window_s=d.window_s,
+                    from_time=d.from_,
+                    until_time=d.until,
+                    weekdays=d.weekdays,
+                )
+                for d in table.demand
+            ),
+            carbon_per_kg=table.carbon_per_kg,
+            carbon_kg_per_kwh=table.carbon_kg_per_kwh,
+            carbon_series=Series(times=carbon[0], values=carbon[1]) if carbon is not None else None,
         )
 
     def _params(self) -> ControlParams:

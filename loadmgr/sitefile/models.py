@@ -44,6 +44,8 @@ class LimitTable(Table):
     source: str
     current_a: Amps | None = None
     power_kw: Kilowatts | None = None
+    export_kw: Kilowatts | None = None
+    discharge_kw: Kilowatts | None = None
     kind: Literal["hard", "soft"] = "hard"
     from_at: datetime | None = None
     until_at: datetime | None = None
@@ -57,6 +59,7 @@ class SeriesTable(Table):
     column: str = "kw"
     factor: Annotated[float, Field(gt=0, le=1000)] = 1.0
     repeat: Literal["day", "week", "none"] = "none"
+    curtailable: bool = False
 
     @model_validator(mode="after")
     def _one_of(self) -> SeriesTable:
@@ -65,18 +68,33 @@ class SeriesTable(Table):
         return self
 
 
+class BatteryTable(Table):
+    """``[nodes.<id>.battery]``: a stationary battery; it takes part once it has told its state."""
+
+    capacity_kwh: Annotated[float, Field(gt=0, le=100_000)]
+    charge_max_kw: Kilowatts
+    discharge_max_kw: Kilowatts
+    floor_frac: Annotated[float, Field(ge=0, le=0.9)] = 0.1
+    efficiency: Annotated[float, Field(gt=0.5, le=1)] = 0.95
+    discharge_efficiency: Annotated[float, Field(gt=0.5, le=1)] = 0.95
+    wear_per_kwh: Annotated[float, Field(ge=0, le=10)] = 0.0
+    end_value_per_kwh: Annotated[float, Field(ge=0, le=10)] | None = None
+
+
 class NodeTable(Table):
     """``[nodes.<id>]``"""
 
     parent: Ident | None = None
     current_a: Amps | None = None
     power_kw: Kilowatts | None = None
+    export_kw: Kilowatts | None = None
     source: str = "fuse"
     meter: Annotated[str, Field(min_length=1, max_length=64)] | None = None
     base_max_a: Amps | tuple[Amps, Amps, Amps] = 0.0
     limits: tuple[LimitTable, ...] = ()
     load: SeriesTable | None = None
     pv: SeriesTable | None = None
+    battery: BatteryTable | None = None
 
 
 class StationKeys(Table):
@@ -90,6 +108,8 @@ class StationKeys(Table):
     current_min_a: Annotated[float, Field(ge=6, le=16)] = 6.0
     current_step_a: Annotated[float, Field(gt=0, le=10)] = 0.1
     power_max_kw: Kilowatts | None = None
+    discharge_max_kw: Kilowatts = 0.0
+    dc: bool = False
     failsafe_a: Amps = 0.0
     installer_failsafe: bool = False
     settle_s: Annotated[float, Field(ge=1, le=120)] = 20.0
@@ -120,6 +140,17 @@ class BandTable(Table):
     weekdays: tuple[Annotated[int, Field(ge=0, le=6)], ...] = (0, 1, 2, 3, 4, 5, 6)
 
 
+class DemandTable(Table):
+    """``[[tariff.demand]]``: a price on the month's highest mean import; without times it counts all day."""
+
+    name: Ident
+    price_per_kw: Annotated[float, Field(ge=0, le=1000)]
+    window_s: Annotated[float, Field(ge=60, le=3600)] = 900.0
+    from_: Annotated[time, Field(alias="from")] = time(0)
+    until: time = time(0)
+    weekdays: tuple[Annotated[int, Field(ge=0, le=6)], ...] = (0, 1, 2, 3, 4, 5, 6)
+
+
 class TariffTable(Table):
     """``[tariff]``"""
 
@@ -128,6 +159,11 @@ class TariffTable(Table):
     bands: tuple[BandTable, ...] = ()
     series: str | None = None
     column: str = "price_per_kwh"
+    demand: tuple[DemandTable, ...] = ()
+    carbon_per_kg: Annotated[float, Field(ge=0, le=100)] = 0.0
+    carbon_kg_per_kwh: Annotated[float, Field(ge=0, le=5)] = 0.0
+    carbon_series: str | None = None
+    carbon_column: str = "kg_per_kwh"
 
 
 Seconds = Annotated[float, Field(gt=0)]
@@ -161,6 +197,14 @@ class ControlTable(Table):
     stay_default_s: Annotated[float, Field(ge=600, le=172_800)] | None = None
     sooner_weight: Annotated[float, Field(ge=0, le=100)] | None = None
     change_weight: Annotated[float, Field(ge=0, le=100)] | None = None
+    forecast_quantile: Annotated[float, Field(ge=0.5, le=0.999)] | None = None
+    depart_quantile: Annotated[float, Field(ge=0.01, le=0.9)] | None = None
+    trusts_drivers: bool | None = None
+    battery_stale_s: Annotated[float, Field(ge=10, le=3600)] | None = None
+    taper_from_frac: Annotated[float, Field(ge=0.1, le=1)] | None = None
+    taper_end_frac: Annotated[float, Field(ge=0.01, le=1)] | None = None
+    v2g_wear_per_kwh: Annotated[float, Field(ge=0, le=10)] | None = None
+    v2g_efficiency: Annotated[float, Field(gt=0.5, le=1)] | None = None
 
 
 class OcppTable(Table):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection, func, insert, or_, select
 
@@ -15,6 +16,10 @@ from loadmgr.domain.session import Session
 from loadmgr.ports import CommandRecord, FrameRecord, KnownStation, Remembered, SampleRow, StoredEvent
 from loadmgr.storage import tables
 from loadmgr.storage.fold import KEPT_DAYS, from_ms, to_ms
+
+STAYS_READ = 1000
+PEAKS_READ, PEAKS_KEPT = 500, 20
+PROMISES_READ = 2000
 
 
 def open_run(connection: Connection, settings_digest: str, at: datetime) -> int:
@@ -54,12 +59,33 @@ def remembered(connection: Connection, at: datetime) -> Remembered:
         ),
         open_setpoints=tuple(_command(row) for row in connection.execute(open_orders.order_by(orders.c.id))),
         alarms=tuple(alarm for alarm, _ in alarms(connection, True, 1000)),
+        stays=_stays(connection),
+        peaks=tuple({(p.charge, p.period): p for p in _newest(connection, "PeakIncurred", PEAKS_READ)}.values())[
+            -PEAKS_KEPT:
+        ],
+        promises=tuple({p.session: p for p in _newest(connection, "PromiseMade", PROMISES_READ)}.values()),
         last_command_no=connection.execute(
             select(func.max(orders.c.no)).where(orders.c.kind == "setpoint")
         ).scalar_one_or_none()
         or 0,
         last_plan_no=connection.execute(select(func.max(tables.plans.c.no))).scalar_one_or_none() or 0,
     )
+
+
+def _stays(connection: Connection) -> tuple[Session, ...]:
+    """The newest sessions that ended, oldest first."""
+    table = tables.sessions
+    query = (
+        select(table.c.body).where(table.c.ended_at_ms.is_not(None)).order_by(table.c.ended_at_ms.desc()).limit(STAYS_READ)
+    )
+    return tuple(codec.decode(body) for body in connection.execute(query).scalars())[::-1]
+
+
+def _newest(connection: Connection, kind: str, limit: int) -> list[Any]:
+    """The newest events of a kind, of all runs, oldest first."""
+    table = tables.events
+    query = select(table.c.body).where(table.c.kind == kind).order_by(table.c.at_ms.desc(), table.c.seq.desc()).limit(limit)
+    return [codec.decode(body) for body in connection.execute(query).scalars()][::-1]
 
 
 def _command(row: object) -> CommandRecord:

@@ -134,6 +134,12 @@ def test_the_public_surface_is_what_the_reference_describes() -> None:
     assert all(hasattr(loadmgr, name) for name in loadmgr.__all__)
 
 
+def test_the_reference_of_the_site_file_is_made_from_its_models() -> None:
+    from loadmgr.sitefile.reference import page
+
+    assert (ROOT / "docs" / "reference" / "site-file.md").read_text() == page(), "run make docs"
+
+
 def test_every_setting_is_in_the_reference() -> None:
     from loadmgr.sitefile import models
 

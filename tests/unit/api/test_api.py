@@ -120,7 +120,7 @@ def test_a_limit_is_created_listed_and_withdrawn(tmp_path: Path) -> None:
     ("method", "path", "body", "status", "words"),
     [
         ("POST", "/limits", {"node": "gird", "source": "x", "current_a": 1}, 404, "node 'gird' does not exist"),
-        ("POST", "/limits", {"node": "grid", "source": "x"}, 422, "give current_a"),
+        ("POST", "/limits", {"node": "grid", "source": "x"}, 422, "give at least one of current_a"),
         ("POST", "/limits", {"node": "grid", "source": "x", "current_a": -1}, 422, "body.current_a"),
         ("POST", "/limits", {"node": "grid", "source": "x", "current_a": "1e999"}, 422, "body.current_a"),
         ("POST", "/limits", {"node": "grid", "source": "x", "current_a": 1, "role": "admin"}, 422, "body.role"),
@@ -201,7 +201,7 @@ def test_every_route_but_health_needs_a_key_and_changes_need_the_operators(tmp_p
                 client.headers.pop("X-API-Key", None)
                 status = (await client.request(method, place)).status_code
                 assert status == (200 if place.startswith("/health") else 401), (method, place)
-                if method != "get":
+                if method != "get" and (method, place) != ("post", "/promises"):  # a question changes nothing
                     status = (await client.request(method, place, headers={"X-API-Key": VIEWER})).status_code
                     assert status == 403, (method, place)
                 seen += 1

@@ -1,0 +1,74 @@
+"""What can be promised: to a car that asks, and to the sessions of a new plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from loadmgr.control import state as state_tools
+from loadmgr.control.state import SiteState
+from loadmgr.domain import events as ev
+from loadmgr.domain.ids import EvseId, SessionId
+from loadmgr.domain.plan import Plan
+from loadmgr.domain.session import PRIORITY_MIN, SessionIntent
+
+ASKING = SessionId("?")
+"""The session of a car that only asks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promise:
+    """Energy that a car will get by a time, kWh from its plug-in, and what it will lack of its wish."""
+
+    evse: EvseId
+    energy_kwh: float
+    by_at: datetime
+    lacking_kwh: float
+
+
+def with_asking(state: SiteState, evse: EvseId, wish: tuple[float, datetime], now: datetime) -> SiteState:
+    """The state as if a car were plugged in that wants ``wish`` = (kWh, departure), behind everybody who is there.
+
+    Whatever runs at the EVSE now is taken to have left; its station is taken to be reachable.
+    """
+    energy_kwh, depart_at = wish
+    station = state.site.evses[evse].station
+    running = state.evses[evse].session
+    events: list[ev.Event] = [ev.SessionEnded(at=now, session=running, reason="asking")] if running is not None else []
+    failsafe_a = state.site.evses[evse].failsafe_a
+    intent = SessionIntent(energy_kwh=energy_kwh, depart_at=depart_at, priority=PRIORITY_MIN, source="asking")
+    events += [
+        ev.StationConnected(at=now, station=station, ocpp=state.stations[station].ocpp),
+        ev.FailsafeAnswered(at=now, station=station, failsafe_a=failsafe_a, accepted=True),
+        ev.EvseStatusChanged(at=now, evse=evse, status=ev.EvseStatus.PREPARING),
+        ev.SessionStarted(at=now, session=ASKING, evse=evse, transaction="?"),
+        ev.IntentSet(at=now, session=ASKING, intent=intent),
+    ]
+    for event in events:
+        state = state_tools.apply(state, event)
+    return state
+
+
+def from_plan(plan: Plan, evse: EvseId, wish: tuple[float, datetime]) -> Promise:
+    """The answer to a car that asks, from the plan that has it in."""
+    energy_kwh, depart_at = wish
+    lacking_kwh = energy_kwh
+    if ASKING in plan.sessions:
+        lacking_kwh = plan.shortfall_kwh[plan.sessions.index(ASKING)]
+    return Promise(evse=evse, energy_kwh=max(energy_kwh - lacking_kwh, 0.0), by_at=depart_at, lacking_kwh=lacking_kwh)
+
+
+def made_by(state: SiteState, plan: Plan) -> Iterator[ev.PromiseMade]:
+    """Promises of a new plan to sessions that said what they need and have none yet. Rule-based plans promise nothing."""
+    if plan.rule_based:
+        return
+    for index, session_id in enumerate(plan.sessions):
+        session = state.sessions.get(session_id)
+        if session is None or session_id in state.energy.promises.open:
+            continue
+        intent = session.intent
+        if intent.energy_kwh is None or intent.depart_at is None or intent.depart_at <= plan.made_at + timedelta(minutes=1):
+            continue
+        promised_kwh = max(intent.energy_kwh - plan.shortfall_kwh[index], session.energy_kwh)
+        yield ev.PromiseMade(at=plan.made_at, session=session_id, energy_kwh=round(promised_kwh, 4), by_at=intent.depart_at)
