@@ -55,7 +55,7 @@ def used_rows(problem: ChargingProblem, solution: Solution) -> Floats:
     used: Floats = problem.row_coef @ solution.net_kw
     if problem.batteries is not None and solution.battery_kw.size:
         used = used + problem.batteries.row_coef @ solution.battery_kw
-    return used
+    return used + problem.curtail_coef * solution.curtailed_kw
 
 
 def _rows(problem: ChargingProblem, solution: Solution) -> list[str]:
@@ -127,7 +127,7 @@ def scaled_into(problem: ChargingProblem, solution: Solution) -> Floats:
     used = used_rows(problem, solution)[hard]
     limits = problem.row_limit[hard]
     plain = ~(solution.discharge_kw > 0).any(axis=0)
-    if problem.batteries is not None or (problem.row_coef < 0).any():
+    if problem.batteries is not None or (problem.row_coef < 0).any() or problem.curtail_coef.any():
         return solution.power_kw
     ratio = np.divide(limits, used, out=np.ones_like(used), where=(used > limits) & plain)
     if not ratio.size:

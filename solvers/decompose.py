@@ -178,6 +178,7 @@ class _Sweep:
             row_coef=problem.row_coef[kept][:, block],
             row_limit=np.maximum(problem.row_limit[kept] - used[kept], 0.0),
             row_lower=np.zeros(0),
+            curtail_coef=np.zeros(0),
             row_names=tuple(problem.row_names[r] for r in kept),
             row_soft_price=problem.row_soft_price[kept],
             base_kw=base,

@@ -138,11 +138,16 @@ def _site_columns(problem: ChargingProblem, layout: Layout, rows: Rows) -> Itera
         if rows.peak.size:
             imported.put_many(rows.peak.T, np.ones(1))
         yield imported
-    for first in (layout.first_x, layout.first_c):
-        if first >= 0:
-            out = _Entries(n_steps)
-            out.put(steps, -1.0)
-            yield out
+    if layout.first_x >= 0:
+        exported = _Entries(n_steps)
+        exported.put(steps, -1.0)
+        yield exported
+    if layout.first_c >= 0:
+        curtailed = _Entries(n_steps)
+        curtailed.put(steps, -1.0)
+        if problem.curtail_coef.any():
+            curtailed.put_many(rows.capacity.T, problem.curtail_coef.T)
+        yield curtailed
 
 
 def _battery_columns(problem: ChargingProblem, layout: Layout, rows: Rows) -> Iterable[_Entries]:

@@ -194,6 +194,7 @@ def _binding(problem: ChargingProblem) -> Bools:
         up, down = np.maximum(batteries.row_coef, 0.0), np.maximum(-batteries.row_coef, 0.0)
         most = most + (up @ batteries.charge_max_kw + down @ batteries.discharge_max_kw)[:, None]
         least = least + (up @ batteries.discharge_max_kw + down @ batteries.charge_max_kw)[:, None]
+    most = most + np.maximum(problem.curtail_coef, 0.0) * problem.pv_kw
     kept: Bools = (most > problem.row_limit * (1.0 + 1e-12)) | (least > -problem.row_lower * (1.0 + 1e-12))
     return kept
 

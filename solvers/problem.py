@@ -49,6 +49,7 @@ _SHAPES: dict[str, str] = {
     "row_limit": "RT",
     "row_soft_price": "R",
     "row_lower": "RT",
+    "curtail_coef": "RT",
     "power_min_kw": "S",
     "carbon_price_per_kwh": "T",
     "base_kw": "T",
@@ -58,7 +59,7 @@ _SHAPES: dict[str, str] = {
     "import_price_per_kwh": "T",
     "export_price_per_kwh": "T",
 }
-_DEFAULTS = {"row_lower": -np.inf, "power_min_kw": 0.0, "carbon_price_per_kwh": 0.0}
+_DEFAULTS = {"row_lower": -np.inf, "curtail_coef": 0.0, "power_min_kw": 0.0, "carbon_price_per_kwh": 0.0}
 _MAY_BE_INFINITE = frozenset({"room_kwh", "row_soft_price", "row_lower", "import_limit_kw", "export_limit_kw"})
 _MAY_BE_NEGATIVE = frozenset(
     {
@@ -121,6 +122,8 @@ class ChargingProblem:
     """(T,) money per kWh imported for its carbon; empty: no price."""
     row_lower: Floats = field(default_factory=lambda: np.zeros(0))
     """(R, T) <= 0, for limits on flow back; −infinite: none; empty: none at all."""
+    curtail_coef: Floats = field(default_factory=lambda: np.zeros(0))
+    """(R, T) A (or 1) that a kW of curtailed PV adds to a row; empty: none. The row's limit counts PV as produced."""
     power_min_kw: Floats = field(default_factory=lambda: np.zeros(0))
     """(S,) least power above zero; only ``exact`` mode and rules look at it."""
     tracked: Tracked | None = None

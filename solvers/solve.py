@@ -19,7 +19,7 @@ from solvers.solution import Solution, no_values, shortfall
 from solvers.warm import Basis, BasisDefaults, Memory
 
 DIRECTION_ROUNDS = 4
-"""Rounds in which only the larger flow's opposite is closed; after them every double flow is closed at once."""
+"""Rounds that close double flows only where they are; then every pair keeps one direction, so there can be none."""
 DOUBLE_KW = 1e-6
 
 
@@ -166,7 +166,8 @@ def _close_double_flows(problem: ChargingProblem, layout: Layout, values: Floats
     """Close one direction where a car or battery charges and discharges in one step; true when something was closed.
 
     At a negative price burning energy in losses pays in the linear program, and no inverter can do it. The smaller flow
-    is closed and the program solved again; standing still remains possible, so this stays feasible.
+    is closed and the program solved again; standing still remains possible, so this stays feasible. ``at_once`` closes
+    one direction of every pair.
     """
     pairs = _pairs(problem, layout)
     if not pairs.size:
@@ -175,8 +176,8 @@ def _close_double_flows(problem: ChargingProblem, layout: Layout, values: Floats
     both = np.minimum(charge, discharge) > DOUBLE_KW
     if not both.any():
         return False
-    if not at_once:
-        both &= np.minimum(charge, discharge) >= 0.5 * np.minimum(charge, discharge).max()
+    if at_once:
+        both[:] = True
     smaller = np.where(charge >= discharge, pairs[1], pairs[0])[both]
     run.closed.update(int(c) for c in smaller)
     return True

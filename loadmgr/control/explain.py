@@ -16,6 +16,7 @@ from loadmgr.control.snapshot import CapacityRow, Snapshot
 from loadmgr.domain.ids import SessionId
 from loadmgr.domain.plan import Binding, Receipt, RowWorth, Why
 from solvers import ChargingProblem, Solution
+from solvers.check import used_rows as used_of_rows
 
 Floats = NDArray[np.float64]
 
@@ -41,9 +42,7 @@ class Explanation:
     def _full_rows(self) -> NDArray[np.bool_]:
         """(R, T) rows without room."""
         problem, solution = self._problem, self._solution
-        used = problem.row_coef @ solution.net_kw
-        if problem.batteries is not None and solution.battery_kw.size:
-            used = used + problem.batteries.row_coef @ solution.battery_kw
+        used = used_of_rows(problem, solution)
         full: NDArray[np.bool_] = used >= problem.row_limit - np.maximum(TIGHT_FRAC * problem.row_limit, SMALL_KW)
         return full
 

@@ -42,6 +42,7 @@ def to_problem(snapshot: Snapshot) -> ChargingProblem:
         row_coef=coef,
         row_limit=_matrix([_finite(row.limit) for row in rows], n_steps),
         row_lower=_lower(rows, n_steps),
+        curtail_coef=_curtail(rows, n_steps),
         row_names=tuple(row.name for row in rows),
         row_soft_price=np.full(len(rows), np.inf),
         base_kw=np.array(snapshot.net_base_kw) + snapshot.fixed_kw + pv_kw,
@@ -90,6 +91,12 @@ def _lower(rows: list[CapacityRow], n_steps: int) -> Floats:
     if all(row.lower is None for row in rows):
         return np.zeros(0)
     return _matrix([np.array(row.lower) if row.lower is not None else np.full(n_steps, -np.inf) for row in rows], n_steps)
+
+
+def _curtail(rows: list[CapacityRow], n_steps: int) -> Floats:
+    if not any(row.curtail for row in rows):
+        return np.zeros(0)
+    return _matrix([np.array(row.curtail) if row.curtail else np.zeros(n_steps) for row in rows], n_steps)
 
 
 def _power_max(snapshot: Snapshot) -> Floats:

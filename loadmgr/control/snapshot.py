@@ -38,6 +38,8 @@ class CapacityRow:
     members: tuple[tuple[EvseId, float], ...]
     batteries: tuple[tuple[str, float], ...] = ()
     lower: tuple[float, ...] | None = None
+    curtail: tuple[float, ...] = ()
+    """What a kW of curtailed PV adds, per step; empty: none of it is below the row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,6 +244,17 @@ def _back_row(frame: _Frame, node: NodeId, name: str) -> Iterator[CapacityRow]:
     )
 
 
+def _curtail(frame: _Frame, node: NodeId, per_kw: float) -> tuple[float, ...]:
+    """What a kW of the site's curtailed PV adds to a row at ``node``: the node's part of the PV."""
+    loads, site = frame.state.context.loads, frame.state.site
+    below = [x for x in loads if x.pv_kw is not None and any(n.id == node for n in site.path(x.node))]
+    if not any(x.is_curtailable for x in below):
+        return ()
+    own = baseload.pv_ahead_kw(below, frame.now, frame.steps)
+    total = baseload.pv_ahead_kw(loads, frame.now, frame.steps)
+    return tuple(per_kw * part / whole if whole > 0.0 else 0.0 for part, whole in zip(own, total, strict=True))
+
+
 def _timed(frame: _Frame) -> list[tuple[Row, list[float]]]:
     """Limits with a validity: per step the lowest value that holds at any time within it."""
     state = frame.state
@@ -297,4 +310,5 @@ def _row(frame: _Frame, row: Row, limits: Sequence[float]) -> CapacityRow:
         members=tuple(members),
         batteries=storing,
         lower=tuple(back) if flows_back else None,
+        curtail=_curtail(frame, row.node, 1.0 if phase == KW_ROW else units.kw_to_a(1.0, voltage_v, 3)),
     )

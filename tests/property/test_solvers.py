@@ -56,6 +56,7 @@ def test_splitting_a_step_in_two_changes_nothing(problem: ChargingProblem) -> No
         problem,
         step_h=step_h,
         row_lower=np.zeros(0),
+        curtail_coef=np.zeros(0),
         carbon_price_per_kwh=np.zeros(0),
         **{
             name: halves(getattr(problem, name))
