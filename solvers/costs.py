@@ -24,6 +24,10 @@ SCALE = 1000.0
 """Costs are passed in thousandths: the smallest comfort must stay well above the solvers' tolerance of 1e-7."""
 PROMISE = 10.0
 """Price of a shortfall as a multiple of the most that serving it can cost."""
+PROMISED = 2.0
+"""Price of a kWh that was promised, above the highest priority: its cheapest segment (2.25) is above the dearest of what
+was not promised (1.875).
+"""
 LEAST_URGENCY = 0.125
 CHANGE_SHARE = 0.5
 """Price of a change of the first step, as a part of what waiting one step costs the least urgent session. It must stay
@@ -65,6 +69,30 @@ def promise_price(problem: ChargingProblem) -> float:
     return PROMISE * ((level + demand) / least + comfort * (options.sooner_weight + options.change_weight + 1.0))
 
 
+def shortfall_prices(problem: ChargingProblem) -> Floats:
+    """(S, K or 2·K) money per kWh of shortfall in each segment: what was not promised first, then what was.
+
+    A promised kWh is worth more than any that was not promised, whatever the priorities.
+    """
+    segments = problem.options.n_shortfall_segments
+    rising = 1.0 + (np.arange(segments) + 0.5) / segments
+    usual = np.outer(problem.priority, rising)
+    if (np.minimum(problem.promised_kwh, problem.need_kwh) > 0).any():
+        above = PROMISED * float(problem.priority.max(initial=1.0))
+        usual = np.hstack([usual, np.broadcast_to(above * rising, usual.shape)])
+    found: Floats = promise_price(problem) * usual
+    return found
+
+
+def shortfall_sizes(problem: ChargingProblem) -> Floats:
+    """(S, K or 2·K) kWh of each segment of ``shortfall_prices``."""
+    segments, need = problem.options.n_shortfall_segments, np.maximum(problem.need_kwh, 0.0)
+    promised = np.minimum(problem.promised_kwh, need)
+    parts = [need - promised, promised] if promised.any() else [need]
+    found: Floats = np.hstack([np.repeat(part[:, None] / segments, segments, axis=1) for part in parts])
+    return found
+
+
 def cost_parts(problem: ChargingProblem, layout: Layout) -> Mapping[str, Floats]:
     """Cost of every column in money, one array per part that is not zero everywhere."""
     found: dict[str, Floats] = {}
@@ -89,8 +117,7 @@ def cost_parts(problem: ChargingProblem, layout: Layout) -> Mapping[str, Floats]
         last = layout.first_battery + 2 * block + n_steps - 1
         for b, value in enumerate(batteries.end_value_per_kwh):
             put("end_value", last + b * n_steps, -np.atleast_1d(value))
-    rising = 1.0 + (np.arange(layout.n_segments) + 0.5) / layout.n_segments
-    put("shortfall", layout.first_u, np.outer(promise_price(problem) * problem.priority, rising).ravel())
+    put("shortfall", layout.first_u, shortfall_prices(problem).ravel())
     put("limits", layout.first_soft, problem.row_soft_price[layout.soft_row] * hours[layout.soft_step])
     _comfort(problem, layout, put)
     return MappingProxyType(found)

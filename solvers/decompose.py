@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from solvers import check
-from solvers.costs import export_price, promise_price
+from solvers.costs import export_price, shortfall_prices, shortfall_sizes
 from solvers.engine import SolveOptions
 from solvers.extract import stored
 from solvers.parts import Batteries, DemandCharges, Floats, Index
@@ -32,7 +32,16 @@ SMALL = 60
 """Fewer sessions are not worth dividing."""
 LACK_KWH = 0.01
 SWEEPS = 2
-_SESSION_ARRAYS = ("power_max_kw", "need_kwh", "room_kwh", "efficiency", "priority", "present_kw", "power_min_kw")
+_SESSION_ARRAYS = (
+    "power_max_kw",
+    "need_kwh",
+    "room_kwh",
+    "efficiency",
+    "priority",
+    "present_kw",
+    "power_min_kw",
+    "promised_kwh",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,12 +124,13 @@ def _aggregated(problem: ChargingProblem, groups: tuple[Index, ...]) -> Charging
         session_keys=tuple(f"group-{g}" for g in range(len(groups))),
         power_max_kw=ones @ problem.power_max_kw,
         need_kwh=ones @ problem.need_kwh,
-        room_kwh=ones @ problem.room_kwh,
+        room_kwh=np.array([problem.room_kwh[members].sum() for members in groups]),  # may be infinite
         efficiency=weights @ problem.efficiency,
         priority=weights @ problem.priority,
         present_kw=ones @ problem.present_kw,
         row_coef=problem.row_coef @ weights.T,
         power_min_kw=np.zeros(0),
+        promised_kwh=ones @ problem.promised_kwh,
         tracked=tracked,
         options=replace(problem.options, change_weight=0.0),
     )
@@ -236,12 +246,11 @@ def value(problem: ChargingProblem, solution: Solution) -> float:
         sold = solution.discharge_kw[problem.tracked.session] @ hours
         cost += float(problem.tracked.wear_price_per_kwh @ sold)
     cost += _battery_cost(problem.batteries, solution, hours) + _demand_cost(problem.demand, solution)
-    segments = problem.options.n_shortfall_segments
-    size = np.maximum(problem.need_kwh, 1e-12) / segments
-    for k in range(segments):
-        lacking = np.clip(solution.shortfall_kwh - k * size, 0.0, size)
-        rising = 1.0 + (k + 0.5) / segments
-        cost += float((promise_price(problem) * problem.priority * rising) @ lacking)
+    lacking = solution.shortfall_kwh
+    for price, size in zip(shortfall_prices(problem).T, shortfall_sizes(problem).T, strict=True):
+        part = np.minimum(lacking, size)
+        cost += float(price @ part)
+        lacking = lacking - part
     return cost
 
 

@@ -27,6 +27,8 @@ def run(
         return incumbent
     result = engine.run(program, replace(options, point=incumbent.values, wants_duals=False))
     if result.values is None or result.objective > incumbent.objective:
+        if result.status is Status.OPTIMAL:  # worse by its last digits only: the repaired solution is the best
+            return replace(incumbent, iterations=result.iterations)
         reason = result.reason or "the repaired solution was not improved"
         return replace(incumbent, status=Status.TIME_LIMIT, reason=reason, iterations=result.iterations)
     return result
@@ -38,18 +40,25 @@ def repaired(
     """The rule that dispatch uses, on the linear program: solve relaxed, lift or pause who is below, solve the rest.
 
     Who comes first: highest priority, then largest share of its minimum. A session is lifted where its step's rows
-    still carry the minimum of everybody lifted so far; the others pause in that step.
+    still carry the minimum of everybody lifted so far; the others pause in that step. Where a taper cut or a magnitude,
+    which this does not look at, forbids the choice, everybody pauses.
     """
     assert program.integer is not None  # noqa: S101 the caller looks
     relaxed = engine.run(replace(program, integer=None), replace(options, wants_duals=False))
     if relaxed.values is None:
         return relaxed
     on = choose(problem, layout, relaxed.values)
+    result = engine.run(_fixed(program, on), replace(options, wants_duals=False))
+    if result.status is Status.INFEASIBLE:
+        result = engine.run(_fixed(program, np.zeros_like(on)), replace(options, wants_duals=False))
+    return replace(result, basis=None, iterations=relaxed.iterations + result.iterations)
+
+
+def _fixed(program: LinearProgram, on: Floats) -> LinearProgram:
+    """The program with its on/off columns decided."""
     lower, upper = program.col_lower.copy(), program.col_upper.copy()
     lower[program.integer] = upper[program.integer] = on
-    fixed = replace(program, integer=None, col_lower=lower, col_upper=upper)
-    result = engine.run(fixed, replace(options, wants_duals=False))
-    return replace(result, basis=None, iterations=relaxed.iterations + result.iterations)
+    return replace(program, integer=None, col_lower=lower, col_upper=upper)
 
 
 def choose(problem: ChargingProblem, layout: Layout, values: Floats) -> Floats:

@@ -8,8 +8,8 @@ from functools import cache
 import numpy as np
 
 from solvers import keys
-from solvers.costs import SCALE, cost_parts
-from solvers.layout import NO_INDEX, Facets, Layout, lay_out, row_slots
+from solvers.costs import SCALE, cost_parts, shortfall_sizes
+from solvers.layout import Facets, Layout, lay_out, row_slots
 from solvers.parts import Floats, Index
 from solvers.problem import ChargingProblem
 from solvers.program import LinearProgram
@@ -36,8 +36,6 @@ class _Entries:
 
     def packed(self) -> tuple[Index, Index, Floats]:
         """Entries per column, row numbers, values."""
-        if not self.index:
-            return np.zeros(self.count, dtype=np.int64), NO_INDEX, np.zeros(0)
         index, value = np.concatenate(self.index, axis=1), np.concatenate(self.value, axis=1)
         mask = (index >= 0) & (value != 0.0)
         return mask.sum(axis=1), index[mask], value[mask]
@@ -211,7 +209,7 @@ def _bounds(problem: ChargingProblem, layout: Layout) -> tuple[Floats, Floats]:
             upper[first : first + values.size] = values
 
     put(0, problem.power_max_kw[layout.session_of, layout.step_of])
-    put(layout.first_u, np.repeat(np.maximum(problem.need_kwh, 0.0) / layout.n_segments, layout.n_segments))
+    put(layout.first_u, shortfall_sizes(problem).ravel())
     most_out = problem.pv_kw + problem.surplus_kw
     tracked, batteries = problem.tracked, problem.batteries
     if tracked is not None:

@@ -111,7 +111,7 @@ def lay_out(problem: ChargingProblem, facets: Facets | None = None, n_exact_step
     first_e = columns.take(int(e_of.size))
     e_at = np.full(stay.shape, -1, dtype=np.int64)
     e_at[stay] = first_e + np.arange(e_of.size)
-    segments = problem.options.n_shortfall_segments
+    segments = problem.options.n_shortfall_segments * (2 if _has_promise(problem) else 1)
     first_u = columns.take(n_sessions * segments)
     has_export = _has_export(problem)
     has_import = has_export or _has_import(problem)
@@ -156,6 +156,10 @@ def lay_out(problem: ChargingProblem, facets: Facets | None = None, n_exact_step
         facets=facets if facets is not None else Facets(),
         n_cols=columns.n,
     )
+
+
+def _has_promise(problem: ChargingProblem) -> bool:
+    return bool((np.minimum(problem.promised_kwh, problem.need_kwh) > 0).any())
 
 
 def _tracked_cells(problem: ChargingProblem) -> tuple[Index, Index, Bools]:

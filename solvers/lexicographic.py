@@ -33,8 +33,10 @@ def run(
             continue
         result = engine.run(replace(program, cost=cost), replace(options, wants_duals=False))
         iterations += result.iterations
-        if result.status is not Status.OPTIMAL or result.values is None:
-            return result
+        if result.values is None:
+            return replace(result, iterations=iterations)
+        if result.status is not Status.OPTIMAL:
+            break
         most = float(cost @ result.values)
         program = with_row(program, cost, most + SLACK * abs(most) + 1e-7 * SCALE)
     if result is None or result.values is None:

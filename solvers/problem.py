@@ -51,6 +51,7 @@ _SHAPES: dict[str, str] = {
     "row_lower": "RT",
     "curtail_coef": "RT",
     "power_min_kw": "S",
+    "promised_kwh": "S",
     "carbon_price_per_kwh": "T",
     "base_kw": "T",
     "pv_kw": "T",
@@ -59,7 +60,13 @@ _SHAPES: dict[str, str] = {
     "import_price_per_kwh": "T",
     "export_price_per_kwh": "T",
 }
-_DEFAULTS = {"row_lower": -np.inf, "curtail_coef": 0.0, "power_min_kw": 0.0, "carbon_price_per_kwh": 0.0}
+_DEFAULTS = {
+    "row_lower": -np.inf,
+    "curtail_coef": 0.0,
+    "power_min_kw": 0.0,
+    "promised_kwh": 0.0,
+    "carbon_price_per_kwh": 0.0,
+}
 _MAY_BE_INFINITE = frozenset({"room_kwh", "row_soft_price", "row_lower", "import_limit_kw", "export_limit_kw"})
 _MAY_BE_NEGATIVE = frozenset(
     {
@@ -126,6 +133,8 @@ class ChargingProblem:
     """(R, T) A (or 1) that a kW of curtailed PV adds to a row; empty: none. The row's limit counts PV as produced."""
     power_min_kw: Floats = field(default_factory=lambda: np.zeros(0))
     """(S,) least power above zero; only ``exact`` mode and rules look at it."""
+    promised_kwh: Floats = field(default_factory=lambda: np.zeros(0))
+    """(S,) part of the need that was promised: it goes before everybody's part that was not; empty: nothing."""
     tracked: Tracked | None = None
     batteries: Batteries | None = None
     demand: DemandCharges | None = None

@@ -37,6 +37,7 @@ def to_problem(snapshot: Snapshot) -> ChargingProblem:
         need_kwh=_column([n.energy_kwh for n in snapshot.needs]),
         room_kwh=_column([_room_kwh(n) for n in snapshot.needs]),
         efficiency=_column([n.store.efficiency if n.store and n.is_bidirectional else 1.0 for n in snapshot.needs]),
+        promised_kwh=_column([min(n.promised_kwh, max(n.energy_kwh, 0.0)) for n in snapshot.needs]),
         priority=_column([n.priority for n in snapshot.needs]),
         present_kw=_column(snapshot.present_kw),
         row_coef=coef,

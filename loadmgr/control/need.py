@@ -16,10 +16,6 @@ OVERTIME = timedelta(hours=1)
 """A car that stays past its departure is planned for this long, at a low priority [C12]."""
 
 OVERTIME_FACTOR = 0.3
-PROMISED_FACTOR = 2.0
-"""Weight of who was promised something: a shortfall then falls on those who came later and were told so. Above the
-steepest shortfall price of the others (1.875 times the first), so promises go first at equal priority."""
-
 UNKNOWN_REST_KWH = 2.0
 """A car of which nobody said what it needs gets at least this much ahead, as long as it takes energy."""
 
@@ -65,6 +61,8 @@ class Need:
     power_max_kw: float
     n_phases: int
     store: Store | None = None
+    promised_kwh: float = 0.0
+    """What is still owed of what was promised; it goes before what others want beyond their promises."""
 
     @property
     def is_bidirectional(self) -> bool:
@@ -95,8 +93,7 @@ def need_of(state: SiteState, session: Session, now: datetime, *, learns: bool =
     else:
         depart_at -= min(timedelta(seconds=EARLY_S), (depart_at - now) * EARLY_FRAC)
     promise = state.energy.promises.open.get(session.id)
-    if promise is not None and promise.energy_kwh > session.energy_kwh:
-        priority *= PROMISED_FACTOR
+    promised_kwh = max(promise.energy_kwh - session.energy_kwh, 0.0) if promise is not None else 0.0
     is_bidirectional = store is not None and store.discharge_max_kw > 0.0
     return Need(
         session=session,
@@ -106,6 +103,7 @@ def need_of(state: SiteState, session: Session, now: datetime, *, learns: bool =
         power_max_kw=power_max_kw,
         n_phases=n_phases,
         store=store,
+        promised_kwh=promised_kwh,
     )
 
 

@@ -81,7 +81,10 @@ def _run_arrays(program: LinearProgram, options: RunOptions) -> EngineResult:
 def _run_expressions(program: LinearProgram, options: RunOptions, name: str) -> EngineResult:
     solver = pulp.getSolver(name, msg=False, timeLimit=max(options.time_limit_s, 1e-3))
     model, variables = _model(program)
-    model.solve(solver)
+    try:
+        model.solve(solver)
+    except pulp.PulpSolverError as error:
+        return EngineResult(status=Status.FAILED, values=None, objective=float("nan"), reason=f"{name}: {error}")
     status = _STATUS.get(model.status, Status.FAILED)
     has_point = model.sol_status in {pulp.LpSolutionOptimal, pulp.LpSolutionIntegerFeasible}
     if status is Status.OPTIMAL and model.sol_status == pulp.LpSolutionIntegerFeasible:

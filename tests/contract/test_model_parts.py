@@ -161,6 +161,19 @@ def test_a_demand_charge_flattens_the_peak_and_what_is_incurred_is_free(solved: 
     assert free.peak_kw == near([0])
 
 
+def test_what_was_promised_goes_before_any_priority(solved: Any) -> None:
+    problem = a_problem(
+        power_max_kw=[[20], [20]],
+        need_kwh=[12, 12],
+        row_limit=[[12]],
+        priority=np.array([1.0, 5.0]),
+        promised_kwh=np.array([8.0, 0.0]),
+    )
+    low, high = solved(problem).shortfall_kwh
+    assert low == pytest.approx(4.0, abs=1e-6)
+    assert high == pytest.approx(8.0, abs=1e-6)
+
+
 def test_a_carbon_price_moves_charging_to_the_clean_hour(solved: Any) -> None:
     problem = a_problem(
         power_max_kw=[[10, 10]],

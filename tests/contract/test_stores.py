@@ -22,6 +22,7 @@ from loadmgr.domain.samples import Measured
 from loadmgr.domain.session import SessionIntent
 from loadmgr.errors import StorageError
 from loadmgr.ports import FrameRecord
+from loadmgr.restart import restored
 from loadmgr.storage.store import SqlStore
 from tests.support.builders import NOON
 from tests.support.days import ROOT
@@ -119,6 +120,9 @@ def test_a_restart_remembers_what_matters(url: str) -> None:
                 ev.LimitSet(at=NOON, limit=kept),
                 ev.LimitWithdrawn(at=NOON, limit=LimitId("gone")),
                 ev.SetpointSent(at=NOON, setpoint=_setpoint(41)),
+                ev.PeakIncurred(at=NOON, charge="month", period="2026-06", power_kw=40.0),
+                ev.PeakIncurred(at=NOON, charge="month", period="2026-06", power_kw=44.0),
+                ev.PromiseMade(at=NOON, session=S1, energy_kwh=9.0, by_at=NOON + timedelta(hours=2)),
             ]
         )
         await store.close()
@@ -129,12 +133,23 @@ def test_a_restart_remembers_what_matters(url: str) -> None:
         assert [(s.station, s.failsafe_a) for s in remembered.stations] == [("S1", 6.0)]
         assert [c.no for c in remembered.open_setpoints] == [41]
         assert remembered.last_command_no == 41
+        assert [p.power_kw for p in remembered.peaks] == [44.0]
+        assert [(p.session, p.energy_kwh) for p in remembered.promises] == [(S1, 9.0)]
+        assert remembered.stays == ()
+        events = list(restored(remembered, NOON + timedelta(minutes=1)))
+        assert sum(isinstance(e, ev.PeakIncurred | ev.PromiseMade) for e in events) == 2
         again.append([ev.SessionEnded(at=NOON, session=S1, meter_stop_kwh=105.0)])
         await again.flush()
         (session,) = await again.sessions(open_only=False, limit=5)
         assert session.energy_kwh == pytest.approx(5.0)
         assert await again.runs() == (1, 2)
         await again.close()
+        third = SqlStore(url)
+        remembered = await third.start_run("digest", NOON + timedelta(minutes=2))
+        assert [s.energy_kwh for s in remembered.stays] == [5.0]
+        known = [e for e in restored(remembered, NOON) if isinstance(e, ev.StayKnown | ev.PromiseMade)]
+        assert [type(e) for e in known] == [ev.StayKnown]
+        await third.close()
 
     asyncio.run(run())
 

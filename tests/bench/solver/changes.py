@@ -11,24 +11,13 @@ import numpy as np
 
 from solvers import ChargingProblem, Solution
 from solvers.parts import Floats
+from solvers.problem import _SHAPES
 
 Change = Callable[[ChargingProblem, Solution], tuple[ChargingProblem, ChargingProblem]]
 """A problem and its plan → the problem before the event and the one after it."""
 
-_SESSION_ARRAYS = ("power_max_kw", "need_kwh", "room_kwh", "efficiency", "priority", "present_kw", "power_min_kw")
-_STEP_ARRAYS = (
-    "step_h",
-    "power_max_kw",
-    "row_limit",
-    "row_lower",
-    "base_kw",
-    "pv_kw",
-    "import_limit_kw",
-    "export_limit_kw",
-    "import_price_per_kwh",
-    "export_price_per_kwh",
-    "carbon_price_per_kwh",
-)
+_SESSION_ARRAYS = tuple(name for name, axes in _SHAPES.items() if axes[0] == "S")
+_STEP_ARRAYS = tuple(name for name, axes in _SHAPES.items() if axes[-1] == "T")
 _TRACKED_ARRAYS = (
     "stored_kwh",
     "reserve_kwh",

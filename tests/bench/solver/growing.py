@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -14,11 +15,13 @@ from solvers.extract import to_solution
 from solvers.formulation import build
 from solvers.layout import Layout
 from solvers.parts import Floats, Index
+from solvers.problem import _SHAPES
 
 FIRST = 8
 """Steps at the beginning that stay as they are; the decisions in them are carried out."""
 HALF_HOURS = 8
 """How many steps of half an hour follow; the rest of the day has steps of an hour."""
+_TIGHTEST = {"row_limit": np.minimum, "row_lower": np.maximum, "import_limit_kw": np.minimum, "export_limit_kw": np.minimum}
 
 
 def sizes(n_steps: int) -> Index:
@@ -38,30 +41,15 @@ def grown(problem: ChargingProblem) -> ChargingProblem:
     def mean(array: Floats) -> Floats:
         return np.add.reduceat(array * problem.step_h, first, axis=-1) / hours
 
-    def least(array: Floats) -> Floats:
-        return np.minimum.reduceat(array, first, axis=-1)
-
+    arrays: dict[str, Any] = {name: mean(getattr(problem, name)) for name, axes in _SHAPES.items() if axes[-1] == "T"}
+    for name, tightest in _TIGHTEST.items():
+        arrays[name] = tightest.reduceat(getattr(problem, name), first, axis=-1)
     tracked, demand = problem.tracked, problem.demand
     if tracked is not None:
         tracked = replace(tracked, discharge_max_kw=mean(tracked.discharge_max_kw))
     if demand is not None:
         demand = replace(demand, holds=np.maximum.reduceat(demand.holds, first, axis=-1))
-    return replace(
-        problem,
-        step_h=hours,
-        power_max_kw=mean(problem.power_max_kw),
-        row_limit=least(problem.row_limit),
-        row_lower=np.maximum.reduceat(problem.row_lower, first, axis=-1),
-        base_kw=mean(problem.base_kw),
-        pv_kw=mean(problem.pv_kw),
-        import_limit_kw=least(problem.import_limit_kw),
-        export_limit_kw=least(problem.export_limit_kw),
-        import_price_per_kwh=mean(problem.import_price_per_kwh),
-        export_price_per_kwh=mean(problem.export_price_per_kwh),
-        carbon_price_per_kwh=mean(problem.carbon_price_per_kwh),
-        tracked=tracked,
-        demand=demand,
-    )
+    return replace(problem, **(arrays | {"step_h": hours}), tracked=tracked, demand=demand)
 
 
 def loss_percent(problem: ChargingProblem) -> float:

@@ -24,6 +24,16 @@ from tests.support.days import EXAMPLES
 
 KEY = "operators-key-for-tests"
 VIEWER = "viewers-key-for-tests-1"
+BATTERY = """
+[nodes.box]
+parent = "grid"
+current_a = 32
+
+[nodes.box.battery]
+capacity_kwh = 10
+charge_max_kw = 5
+discharge_max_kw = 5
+"""
 SESSION = SessionId("office-1.1.7.0")
 
 
@@ -256,6 +266,84 @@ def test_an_unexpected_error_gives_a_reference_and_no_trace(tmp_path: Path, monk
         assert "secret" not in response.text
         assert "reference" in response.json()["detail"]
         assert manager.state.sessions
+
+    _play(tmp_path, play)
+
+
+def test_a_car_asks_what_it_can_get_and_promises_are_told(tmp_path: Path) -> None:
+    async def play(client: httpx.AsyncClient, manager: LoadManager) -> None:
+        depart = (manager.now() + timedelta(hours=2)).isoformat()
+        asked = {"evse": "office-2/1", "energy_kwh": 10.0, "depart_at": depart}
+        nothing = (await client.post("/promises", json=asked)).json()
+        assert nothing["energy_kwh"] == 0.0  # three stations are unknown and count at their maximum
+        for number in (2, 3, 4):
+            station, now = StationId(f"office-{number}"), manager.now()
+            manager.take(
+                ev.StationConnected(at=now, station=station, ocpp="1.6"),
+                ev.FailsafeAnswered(at=now, station=station, failsafe_a=6.0, accepted=True),
+                ev.EvseStatusChanged(at=now, evse=EvseId(f"{station}/1"), status=ev.EvseStatus.AVAILABLE),
+            )
+        answer = (await client.post("/promises", json=asked)).json()
+        assert answer["energy_kwh"] + answer["lacking_kwh"] == pytest.approx(10.0)
+        assert answer["energy_kwh"] > 5.0
+        assert len(manager.state.sessions) == 1
+        unknown = await client.post("/promises", json={**asked, "evse": "office-9/1"})
+        assert unknown.status_code == 404
+        past = await client.post("/promises", json={**asked, "depart_at": "2020-01-01T00:00:00Z"})
+        assert past.status_code == 422
+        wish = {"energy_kwh": 6.0, "depart_at": depart}
+        assert (await client.patch(f"/sessions/{SESSION}", json=wish)).status_code == 200
+        async with asyncio.timeout(5):
+            while not manager.state.energy.promises.open:
+                await asyncio.sleep(0.05)
+        told = (await client.get("/promises")).json()
+        assert told["open"][0]["session"] == SESSION
+        assert told["kept_frac"] is None
+        assert "loadmgr_promises_open 1.0" in (await client.get("/metrics")).text
+
+    _play(tmp_path, play)
+
+
+def test_a_battery_tells_its_state_and_takes_part_in_the_plan(tmp_path: Path) -> None:
+    (tmp_path / "office.toml").write_text((EXAMPLES / "office.toml").read_text() + BATTERY)
+    (tmp_path / "data").symlink_to(EXAMPLES / "data")
+
+    async def main() -> None:
+        settings = replace(Settings.load(tmp_path / "office.toml"), storage_url=f"sqlite:///{tmp_path / 'b.db'}")
+        async with build_manager(settings) as manager:
+            transport = httpx.ASGITransport(app=create_app(manager, key=KEY, dashboard=False))
+            async with httpx.AsyncClient(
+                transport=transport, base_url="http://service/api/v1", headers={"X-API-Key": KEY}
+            ) as client:
+                told = {"stored_kwh": 8.0, "power_kw": 0.0}
+                assert (await client.put("/batteries/cellar", json=told)).status_code == 404
+                assert (await client.put("/batteries/box", json={**told, "stored_kwh": 99.0})).status_code == 422
+                assert (await client.put("/batteries/box", json=told)).status_code == 204
+                manager._plan_wanted.set()
+                async with asyncio.timeout(5):
+                    while manager.state.plan is None or not manager.state.plan.batteries:
+                        await asyncio.sleep(0.05)
+                plan = (await client.get("/plan")).json()
+                assert plan["batteries"][0]["battery"] == "box"
+                assert len(plan["batteries"][0]["power_kw"]) == len(plan["step_s"])
+                assert set(plan["costs"]) <= {"energy", "end_value", "comfort", "wear"}
+                assert (await client.get("/peaks")).json() == []
+
+    asyncio.run(main())
+
+
+def test_the_plan_says_why_and_what_is_lacking(tmp_path: Path) -> None:
+    async def play(client: httpx.AsyncClient, manager: LoadManager) -> None:
+        depart = (manager.now() + timedelta(minutes=30)).isoformat()
+        await client.patch(f"/sessions/{SESSION}", json={"energy_kwh": 90.0, "depart_at": depart})
+        async with asyncio.timeout(5):
+            while manager.state.plan is None or not manager.state.plan.receipts:
+                await asyncio.sleep(0.05)
+        (planned,) = (await client.get("/plan")).json()["sessions"]
+        assert planned["receipt"]["lacking_kwh"] > 10.0
+        assert planned["receipt"]["more_time_s"] > 600.0
+        assert planned["why"][0]["from_at"] < planned["why"][0]["until_at"]
+        assert planned["why"][0]["name"] == planned["bound_by"]
 
     _play(tmp_path, play)
 
