@@ -201,8 +201,8 @@ def a_day(site: str | Path, day: date) -> Day:
     """The cars that came to a site on a day of the package data, and the load of its site file.
 
     Perfect knowledge: every arrival, departure, energy and load is known in advance, and cars follow at once and from
-    nothing upwards. What it gives is a bound for any controller, the service included. Limits are kept with the
-    service's margin. A car that stays past midnight must have its energy by then. PV is used as it comes.
+    nothing upwards: a yardstick, not what the service would reach. Limits are kept with the service's margin. A car
+    that stays past midnight must have its energy by then. PV is used as it comes.
 
     Raises ``SettingsError`` for a wrong site file, ``ValueError`` for a day without cars at its stations.
     """
@@ -215,9 +215,20 @@ def a_day(site: str | Path, day: date) -> Day:
     times = [begin + timedelta(seconds=DAY_STEP_S * t) for t in range(DAY_STEPS)]
     rows = row_tools.static_rows(context.site)
     base = {n: np.array([present_shape_kw(context.site, context.loads, n, at) for at in times]) for n in context.site.nodes}
-    power, coef = _cars(settings, begin, arrivals, rows)
+    limit = np.array([_left(settings, row, base[row.node]) for row in rows]).reshape(len(rows), DAY_STEPS)
+    problem = _problem(arrivals, rows, limit, _cars(settings, begin, arrivals, rows))
+    problem = replace(problem, base_kw=base[context.site.root])
+    return Day(settings=settings, begin=begin, arrivals=arrivals, rows=rows, problem=problem)
+
+
+def _problem(
+    arrivals: Sequence[Arrival], rows: Sequence[Row], limit: Floats, cars: tuple[Floats, Floats]
+) -> ChargingProblem:
+    """The problem of some cars, with nothing else on the site."""
+    power, coef = cars
     wanted = np.array([a.car.wanted_kwh for a in arrivals])
-    problem = ChargingProblem(
+    nothing, endless = np.zeros(DAY_STEPS), np.full(DAY_STEPS, np.inf)
+    return ChargingProblem(
         session_keys=tuple(a.name for a in arrivals),
         step_h=np.full(DAY_STEPS, DAY_STEP_S / 3600.0),
         first_step=0,
@@ -228,18 +239,17 @@ def a_day(site: str | Path, day: date) -> Day:
         priority=np.ones(len(arrivals)),
         present_kw=np.zeros(len(arrivals)),
         row_coef=coef,
-        row_limit=np.array([_left(settings, row, base[row.node]) for row in rows]).reshape(len(rows), DAY_STEPS),
+        row_limit=limit,
         row_names=tuple(row.name for row in rows),
         row_soft_price=np.full(len(rows), np.inf),
-        base_kw=base[context.site.root],
-        pv_kw=np.zeros(DAY_STEPS),
-        import_limit_kw=np.full(DAY_STEPS, np.inf),
-        export_limit_kw=np.full(DAY_STEPS, np.inf),
-        import_price_per_kwh=np.zeros(DAY_STEPS),
-        export_price_per_kwh=np.zeros(DAY_STEPS),
+        base_kw=nothing,
+        pv_kw=nothing,
+        import_limit_kw=endless,
+        export_limit_kw=endless,
+        import_price_per_kwh=nothing,
+        export_price_per_kwh=nothing,
         options=PolicyWeights(change_weight=0.0),
     )
-    return Day(settings=settings, begin=begin, arrivals=arrivals, rows=rows, problem=problem)
 
 
 def _cars(settings: Settings, begin: datetime, arrivals: Sequence[Arrival], rows: Sequence[Row]) -> tuple[Floats, Floats]:
@@ -324,15 +334,15 @@ class Comparison:
             self._draw(axes, variant)
         handles = [*panels[0, 0].get_legend_handles_labels()[0], *figure.axes[count].get_lines()]
         figure.legend(handles, [h.get_label() for h in handles], loc="upper center", ncols=len(handles), frameon=False)
-        panels[-1, 0].xaxis.set_major_formatter(DateFormatter("%H:%M"))
+        panels[-1, 0].xaxis.set_major_formatter(DateFormatter("%H:%M"))  # type: ignore[no-untyped-call]
         panels[-1, 0].set_xlabel(f"local time, {self.day.begin:%d %B %Y}")
         figure.tight_layout(rect=(0, 0, 1, 1 - 0.35 / figure.get_figheight()))
         return figure
 
     def _draw(self, axes: Any, variant: Variant) -> None:
         frame = self.frame()
-        times = pd.DatetimeIndex(frame.index).tz_localize(None)
-        times = times.append(times[-1:] + timedelta(seconds=DAY_STEP_S))  # the last step has an end too
+        begin = pd.DatetimeIndex(frame.index).tz_localize(None)[0]
+        times = pd.date_range(begin, periods=DAY_STEPS + 1, freq=timedelta(seconds=DAY_STEP_S))  # the end of the last too
         site, building = (np.append(frame[c], frame[c].iloc[-1]) for c in (variant.name, "building"))
         axes.fill_between(times, building, step="post", color="0.8", label="building")
         axes.step(times, site, where="post", color="tab:blue", lw=1.6, label="site")
@@ -340,6 +350,7 @@ class Comparison:
         axes.set_title(f"{variant.name}: peak {site.max():.1f} kW", loc="left", fontsize=10)
         axes.set_ylabel("power, kW")
         axes.set_xlim(times[0], times[-1])
+        axes.set_ylim(bottom=min(0.0, site.min()))
         price = axes.twinx()
         money = self.day.problem_of(variant).import_price_per_kwh
         price.step(times, np.append(money, money[-1]), where="post", color="black", lw=1, ls=":", label="price")

@@ -14,7 +14,7 @@ TOLERANCE = 1e-6
 def faults(problem: ChargingProblem, solution: Solution) -> tuple[str, ...]:
     """What a plan breaks: bounds, hard rows, magnitudes, stored energy, import and export. Tolerance 1e-6 of the value."""
     power, discharge = solution.power_kw, solution.discharge_kw
-    if not (np.isfinite(power).all() and np.isfinite(discharge).all()):
+    if not all(np.isfinite(part).all() for part in (power, discharge, solution.battery_kw)):
         return ("power holds values that are not finite",)
     found = _bounds(problem, power, discharge)
     found += _rows(problem, solution)
@@ -58,6 +58,13 @@ def used_rows(problem: ChargingProblem, solution: Solution) -> Floats:
     return used + problem.curtail_coef * solution.curtailed_kw
 
 
+def soft_excess(problem: ChargingProblem, solution: Solution) -> Floats:
+    """(R, T) by how much a plan exceeds soft rows; 0 in hard ones."""
+    is_soft = np.isfinite(problem.row_soft_price)[:, None]
+    found: Floats = np.where(is_soft, np.maximum(used_rows(problem, solution) - problem.row_limit, 0.0), 0.0)
+    return found
+
+
 def _rows(problem: ChargingProblem, solution: Solution) -> list[str]:
     found = []
     hard = ~np.isfinite(problem.row_soft_price)
@@ -95,6 +102,9 @@ def _stored(problem: ChargingProblem, solution: Solution) -> list[str]:
     batteries = problem.batteries
     if batteries is not None and solution.battery_kw.size:
         kw, hours = solution.battery_kw, problem.step_h
+        most_kw, least_kw = batteries.charge_max_kw[:, None], -batteries.discharge_max_kw[:, None]
+        if (kw > most_kw + TOLERANCE).any() or (kw < least_kw - TOLERANCE).any():
+            found.append("a battery exceeds its power")
         gain = (
             batteries.efficiency[:, None] * np.maximum(kw, 0) + np.minimum(kw, 0) / batteries.discharge_efficiency[:, None]
         )

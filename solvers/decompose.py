@@ -124,7 +124,7 @@ def _aggregated(problem: ChargingProblem, groups: tuple[Index, ...]) -> Charging
         session_keys=tuple(f"group-{g}" for g in range(len(groups))),
         power_max_kw=ones @ problem.power_max_kw,
         need_kwh=ones @ problem.need_kwh,
-        room_kwh=np.array([problem.room_kwh[members].sum() for members in groups]),  # may be infinite
+        room_kwh=np.where(ones, problem.room_kwh, 0.0).sum(axis=1),  # a product would make NaN of an infinite room
         efficiency=weights @ problem.efficiency,
         priority=weights @ problem.priority,
         present_kw=ones @ problem.present_kw,
@@ -231,7 +231,7 @@ def _whole(problem: ChargingProblem, sweep: _Sweep, engine: str) -> Solution:
     faults = check.faults(problem, found)
     if faults:
         return no_values(problem, Status.FAILED, engine=engine, reason="; ".join(faults))
-    return replace(found, objective_money=value(problem, found))
+    return replace(found, row_excess=check.soft_excess(problem, found), objective_money=value(problem, found))
 
 
 def value(problem: ChargingProblem, solution: Solution) -> float:
@@ -245,6 +245,8 @@ def value(problem: ChargingProblem, solution: Solution) -> float:
     if problem.tracked is not None:
         sold = solution.discharge_kw[problem.tracked.session] @ hours
         cost += float(problem.tracked.wear_price_per_kwh @ sold)
+    soft_price = np.where(np.isfinite(problem.row_soft_price), problem.row_soft_price, 0.0)
+    cost += float(soft_price @ check.soft_excess(problem, solution) @ hours)
     cost += _battery_cost(problem.batteries, solution, hours) + _demand_cost(problem.demand, solution)
     lacking = solution.shortfall_kwh
     for price, size in zip(shortfall_prices(problem).T, shortfall_sizes(problem).T, strict=True):

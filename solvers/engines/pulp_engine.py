@@ -135,8 +135,6 @@ def _model(program: LinearProgram) -> tuple[Any, list[Any]]:
 
 
 def _add_row(model: Any, name: str, terms: list[tuple[Any, float]], lower: float, upper: float) -> None:
-    if not terms:
-        return
     if lower == upper:
         model.addConstraint(pulp.LpConstraint(pulp.LpAffineExpression(terms), pulp.LpConstraintEQ, name, upper))
         return
