@@ -73,10 +73,19 @@ def _node_text(site: Site, node: NodeId) -> str:
     lines = [
         f"[bold]{node}[/bold]  {current}{power}",
         f"{len(evses)} EVSEs, {connected_kw:.0f} kW connected; uncontrolled at most "
-        + ", ".join(f"{p} {a:g} A" for p, a in zip(PHASES, worst, strict=True))
+        + ", ".join(f"{p} {a:.4g} A" for p, a in zip(PHASES, worst, strict=True))
         + f" ({worst_kw:.1f} kW)"
         + (f"; meter {meter}" if meter is not None else ""),
     ]
+    if own.export_kw is not None:
+        lines.append(f"flow back at most {own.export_kw:g} kW ({own.export_source})")
+    for battery in site.batteries.values():
+        if battery.node == node:
+            powers = f"charges {battery.charge_max_kw:g} kW, delivers {battery.discharge_max_kw:g} kW"
+            lines.append(f"battery {battery.capacity_kwh:g} kWh, {powers}")
+    delivering = sum(1 for e in evses if e.node == node and e.caps.discharge_max_kw > 0)
+    if delivering:
+        lines.append(f"{delivering} EVSEs are bidirectional")
     return "\n".join(lines)
 
 

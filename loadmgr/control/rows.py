@@ -14,7 +14,7 @@ from loadmgr.domain.ids import NodeId
 from loadmgr.domain.limits import Limit, tightest
 from loadmgr.domain.params import ControlParams
 from loadmgr.domain.samples import PerPhase
-from loadmgr.domain.site import PHASES, Site
+from loadmgr.domain.site import PHASES, Site, batteries_below
 
 KW_ROW = -1
 """``phase`` of a row that bounds the three-phase sum in kW."""
@@ -109,13 +109,14 @@ def margin(limit: float, phase: int, params: ControlParams, voltage_v: float) ->
 
 
 def worst_base(site: Site, node: NodeId) -> Load:
-    """The most that the uncontrolled loads at or below a node can draw, by the site file."""
+    """The most that the uncontrolled loads and the batteries at or below a node can draw, by the site file."""
     current = (0.0, 0.0, 0.0)
     for other in site.nodes.values():
         if any(n.id == node for n in site.path(other.id)):
             a, b = current, other.base_max_a
             current = (a[0] + b[0], a[1] + b[1], a[2] + b[2])
-    return current, units.a_to_kw(sum(current), site.voltage_v, 1)
+    load = current, units.a_to_kw(sum(current), site.voltage_v, 1)
+    return plus(load, balanced(sum(b.charge_max_kw for b in batteries_below(site, node)), site.voltage_v))
 
 
 def uncontrolled(state: SiteState, now: datetime, *, has_batteries: bool = True) -> Mapping[NodeId, Uncontrolled]:
