@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from solvers.layout import product
 from solvers.parts import Floats
 from solvers.problem import Bools, ChargingProblem
 from solvers.solution import Solution, balance
@@ -52,7 +53,7 @@ def _bounds(problem: ChargingProblem, power: Floats, discharge: Floats) -> list[
 
 def used_rows(problem: ChargingProblem, solution: Solution) -> Floats:
     """(R, T) what a plan uses of every row, A or kW."""
-    used: Floats = problem.row_coef @ solution.net_kw
+    used = product(problem.row_coef, solution.net_kw)
     if problem.batteries is not None and solution.battery_kw.size:
         used = used + problem.batteries.row_coef @ solution.battery_kw
     return used + problem.curtail_coef * solution.curtailed_kw

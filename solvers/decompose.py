@@ -28,6 +28,8 @@ from solvers.solve import solve
 BLOCK_FRAC = 0.6
 """A row that would join more than this part of all sessions belongs to everybody."""
 STAY_BINS = 6
+PEAK_BINS = 48
+"""With a demand charge: rough stays would make the shared peak look flatter than it can be."""
 SMALL = 60
 """Fewer sessions are not worth dividing."""
 LACK_KWH = 0.01
@@ -95,7 +97,7 @@ def _groups(problem: ChargingProblem, parts: Split) -> tuple[Index, ...]:
     any_power = problem.power_max_kw > 0
     first = np.argmax(any_power, axis=1)
     last = problem.n_steps - 1 - np.argmax(any_power[:, ::-1], axis=1)
-    width = max(problem.n_steps // STAY_BINS, 1)
+    width = max(problem.n_steps // (STAY_BINS if problem.demand is None else PEAK_BINS), 1)
     tracked = set(problem.tracked.session.tolist()) if problem.tracked is not None else set()
     found: list[Index] = []
     for block in parts.blocks:

@@ -47,6 +47,11 @@ class RunOptions:
     threads: int = 1
     solver: str = ""
     wants_duals: bool = False
+    wants_basis: bool = False
+    is_carried: bool = False
+    """The start was carried over from another program."""
+    is_shifted: bool = False
+    """The start comes from an earlier grid of steps: far from this optimum, but close to feasible."""
     start: Basis | None = None
     point: Floats | None = None
 

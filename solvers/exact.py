@@ -13,6 +13,8 @@ from solvers.problem import ChargingProblem, Status
 from solvers.program import LinearProgram
 
 ON_KW = 1e-6
+TOLERANCE = 1e-6
+"""Relative; the solver's own gap."""
 
 
 def run(
@@ -26,7 +28,7 @@ def run(
     if not engine.features.integers or incumbent.values is None:
         return incumbent
     result = engine.run(program, replace(options, point=incumbent.values, wants_duals=False))
-    if result.values is None or result.objective > incumbent.objective:
+    if result.values is None or result.objective > incumbent.objective + TOLERANCE * abs(incumbent.objective):
         if result.status is Status.OPTIMAL:  # worse by its last digits only: the repaired solution is the best
             return replace(incumbent, iterations=result.iterations)
         reason = result.reason or "the repaired solution was not improved"

@@ -94,7 +94,7 @@ def _battery(problem: ChargingProblem, layout: Layout, values: Floats) -> tuple[
 
 def to_prices(problem: ChargingProblem, layout: Layout, duals: Floats, column_duals: Floats) -> Prices:
     """Shadow prices from the duals of rows and the reduced costs of columns, back in money."""
-    rows = make_rows(problem, layout)
+    rows = layout.rows if layout.rows is not None else make_rows(problem, layout)
     hours = problem.step_h
     per_row = np.zeros((problem.n_rows, problem.n_steps))
     found = -duals[rows.capacity[layout.bind]] / SCALE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -253,6 +254,7 @@ def build(problem: ChargingProblem, facets: Facets | None = None, *, n_exact_ste
     lower, upper = _bounds(problem, layout)
     cost = sum(cost_parts(problem, layout).values(), np.zeros(layout.n_cols)) * SCALE
     first_z = layout.first_z
+    layout = replace(layout, rows=rows)
     program = LinearProgram(
         cost=cost,
         col_lower=lower,

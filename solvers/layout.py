@@ -15,12 +15,16 @@ bind, facets, peaks, first-step change, on/off links.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from solvers.parts import Floats, Index, Phasors
 from solvers.problem import Bools, ChargingProblem
+
+if TYPE_CHECKING:
+    from solvers.rows import Rows
 
 NO_INDEX: Index = np.zeros(0, dtype=np.int64)
 
@@ -78,6 +82,8 @@ class Layout:
     first_z: int
     facets: Facets
     n_cols: int
+    rows: Rows | None = None
+    """Set by ``formulation.build``."""
 
     @property
     def n_power(self) -> int:
@@ -188,12 +194,12 @@ def _has_import(problem: ChargingProblem) -> bool:
 def _binding(problem: ChargingProblem) -> Bools:
     """(R, T) rows that the connected power could exceed; the others are left out, the optimum is the same."""
     high, low = np.maximum(problem.row_coef, 0.0), np.maximum(-problem.row_coef, 0.0)
-    most, least = high @ problem.power_max_kw, low @ problem.power_max_kw
+    most, least = product(high, problem.power_max_kw), product(low, problem.power_max_kw)
     tracked, batteries = problem.tracked, problem.batteries
     if tracked is not None and tracked.session.size:
         out = tracked.usable_discharge_kw()
-        most = most + low[:, tracked.session] @ out
-        least = least + high[:, tracked.session] @ out
+        most = most + product(low[:, tracked.session], out)
+        least = least + product(high[:, tracked.session], out)
     if batteries is not None:
         up, down = np.maximum(batteries.row_coef, 0.0), np.maximum(-batteries.row_coef, 0.0)
         most = most + (up @ batteries.charge_max_kw + down @ batteries.discharge_max_kw)[:, None]
@@ -201,6 +207,18 @@ def _binding(problem: ChargingProblem) -> Bools:
     most = most + np.maximum(problem.curtail_coef, 0.0) * problem.pv_kw
     kept: Bools = (most > problem.row_limit * (1.0 + 1e-12)) | (least > -problem.row_lower * (1.0 + 1e-12))
     return kept
+
+
+def product(coef: NDArray[np.float64], array: Floats) -> Floats:
+    """``coef @ array`` for (R, N) with few entries a row and (N, T), without a matrix library's threads: on a busy machine
+    those cost more than such small sums.
+    """
+    row, column = np.nonzero(coef)
+    found = np.zeros((coef.shape[0], array.shape[1]))
+    if row.size:
+        starts = np.nonzero(np.concatenate([[True], row[1:] != row[:-1]]))[0]
+        found[row[starts]] = np.add.reduceat(coef[row, column, None] * array[column], starts, axis=0)
+    return found
 
 
 def row_slots(coef: NDArray[np.float64]) -> tuple[Index, Floats]:

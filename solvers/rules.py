@@ -17,6 +17,7 @@ import numpy as np
 from solvers.check import scaled_into
 from solvers.errors import SolverError
 from solvers.extract import stored
+from solvers.layout import row_slots
 from solvers.parts import Complexes, Floats, Index
 from solvers.problem import ChargingProblem, Status
 from solvers.solution import Solution, balance, excess, shortfall
@@ -48,11 +49,22 @@ class Step:
     """(Q,)"""
     allowed_a: Floats
     """(Q,)"""
+    slots: tuple[Index, Floats]
+    """The rows of each session and their coefficients, compact; see ``layout.row_slots``."""
+
+    def use(self, direction: Floats) -> Floats:
+        """(R,) what a direction (S,) of powers puts on every row."""
+        who = np.nonzero(direction)[0]
+        rows, coef = self.slots[0][who], self.slots[1][who]
+        known = rows >= 0
+        weights = (coef * direction[who, None])[known]
+        found: Floats = np.bincount(rows[known], weights, minlength=self.room.size).astype(np.float64)
+        return found
 
     def reach(self, direction: Floats) -> float:
         """The largest factor <= 1 by which a direction (S,) of powers can be added without breaking anything."""
         factor = 1.0
-        use = self.problem.row_coef @ direction
+        use = self.use(direction)
         rising = use > SMALL_KW
         if rising.any():
             factor = min(factor, float((self.room[rising] / use[rising]).min()))
@@ -65,7 +77,7 @@ class Step:
 
     def give(self, direction: Floats) -> None:
         """Take a direction of powers out of what is left."""
-        self.room = np.maximum(self.room - self.problem.row_coef @ direction, 0.0)
+        self.room = np.maximum(self.room - self.use(direction), 0.0)
         self.site_kw = max(self.site_kw - float(direction.sum()), 0.0)
         if self.problem.phasors is not None:
             self.current_a = self.current_a + self.problem.phasors.coef @ direction
@@ -146,12 +158,14 @@ def _in_order(order: Callable[[Step], Floats]) -> Rule:
 def greedy(step: Step) -> Floats:
     """Groups of growing laxity, weighted by priority; inside a group every row gives all the same part of their wish."""
     given = np.zeros_like(step.wish_kw)
-    hours = np.maximum(step.laxity_h, 0.0) / step.problem.priority
-    for group in np.array_split(np.argsort(hours, kind="stable"), GROUPS):
-        coef, wish = step.problem.row_coef[:, group], step.wish_kw[group]
-        need = coef @ wish
+    wants = np.nonzero(step.wish_kw > SMALL_KW)[0]
+    hours = np.maximum(step.laxity_h[wants], 0.0) / step.problem.priority[wants]
+    for group in np.array_split(wants[np.argsort(hours, kind="stable")], GROUPS):
+        slots, coef = step.slots[0][group], step.slots[1][group]
+        wish, known = step.wish_kw[group], slots >= 0
+        need = np.bincount(slots[known], (coef * wish[:, None])[known], minlength=step.room.size)
         part = np.divide(step.room, need, out=np.ones_like(step.room), where=need > step.room)
-        by_session = np.where(coef > 0, part[:, None], 1.0).min(axis=0, initial=1.0)
+        by_session = np.where(known & (coef > 0), part[slots], 1.0).min(axis=1, initial=1.0)
         direction = np.zeros_like(given)
         direction[group] = wish * by_session
         direction *= step.reach(direction)
@@ -233,7 +247,7 @@ def _walk(problem: ChargingProblem, rule: Rule, arrival: Floats | None, n_steps:
     any_power = problem.power_max_kw > 0
     deadline = np.where(any_power.any(axis=1), problem.n_steps - 1 - np.argmax(any_power[:, ::-1], axis=1), -1)
     net = problem.base_kw - problem.pv_kw
-    phasors = problem.phasors
+    phasors, slots = problem.phasors, row_slots(problem.row_coef)
     for t in range(n_steps):
         hours = float(problem.step_h[t])
         wish = np.minimum(problem.power_max_kw[:, t], left_kwh / (problem.efficiency * hours))
@@ -250,6 +264,7 @@ def _walk(problem: ChargingProblem, rule: Rule, arrival: Floats | None, n_steps:
             site_kw=max(float(problem.import_limit_kw[t] - net[t]), 0.0),
             current_a=phasors.base_a[:, t].copy() if phasors is not None else np.zeros(0, dtype=complex),
             allowed_a=phasors.allowed_a()[:, t] if phasors is not None else np.zeros(0),
+            slots=slots,
         )
         given = rule(step)
         power[:, t] = given

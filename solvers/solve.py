@@ -101,10 +101,17 @@ def _run(problem: ChargingProblem, run: _Run, program: LinearProgram, layout: La
     if run.engine.features.warm_start:
         defaults = run.engine.new_statuses
         start = memory.start(run.name, program, defaults) if memory is not None else None
-        wanted = replace(wanted, start=start if start is not None else _plain_start(problem, layout, program, defaults))
+        wanted = replace(
+            wanted,
+            start=start if start is not None else _plain_start(problem, layout, program, defaults),
+            is_carried=start is not None,
+            is_shifted=start is not None and memory is not None and memory.first_step != problem.first_step,
+            wants_basis=memory is not None,
+        )
     result = run.engine.run(program, wanted)
     if memory is not None and result.basis is not None:
         memory.keep(run.name, program, result.basis)
+        memory.first_step = problem.first_step
     return result
 
 
@@ -112,7 +119,7 @@ def _plain_start(problem: ChargingProblem, layout: Layout, program: LinearProgra
     """Where nothing is charged: import and stored energies are basic, their defining rows are not."""
     columns = np.full(program.n_cols, defaults.column, dtype=object)
     rows = np.full(program.n_rows, defaults.row, dtype=object)
-    found = make_rows(problem, layout)
+    found = layout.rows if layout.rows is not None else make_rows(problem, layout)
     if layout.first_g >= 0:
         columns[layout.first_g : layout.first_g + problem.n_steps] = defaults.row
         rows[: problem.n_steps] = defaults.column

@@ -59,6 +59,8 @@ class Memory:
 
     def __init__(self) -> None:
         self.hits = 0
+        self.first_step = 0
+        """Absolute number of the first step of the last problem."""
         self.facets: tuple[tuple[str, int, int], ...] = ()
         """Polygon facets in use as (limit name, absolute step, side)."""
         self._engine = ""

@@ -23,6 +23,10 @@ _STATUS = {
     "kInterrupt": Status.TIME_LIMIT,
 }
 MIP_GAP = 1e-6
+PRIMAL = 4
+"""After the grid of steps moved on, a carried basis is nearer to feasible than to optimal: primal simplex is faster."""
+DEVEX = 1
+"""From a carried basis, exact steepest-edge weights cost more than the few iterations that are left."""
 
 
 class HighsEngine:
@@ -58,6 +62,10 @@ def _highs(options: RunOptions) -> Any:  # highspy has no types
     highs.setOptionValue("time_limit", max(options.time_limit_s, 1e-3))
     highs.setOptionValue("presolve", "off")
     highs.setOptionValue("solver", "simplex")
+    if options.is_shifted:
+        highs.setOptionValue("simplex_strategy", PRIMAL)
+    elif options.is_carried:
+        highs.setOptionValue("simplex_dual_edge_weight_strategy", DEVEX)
     return highs
 
 
@@ -86,7 +94,7 @@ def _result(highs: Any, program: LinearProgram, options: RunOptions, *, is_error
     solution = highs.getSolution()
     has_duals = options.wants_duals and program.integer is None and status is Status.OPTIMAL
     basis = None
-    if program.integer is None and status is Status.OPTIMAL:
+    if options.wants_basis and program.integer is None and status is Status.OPTIMAL:
         ended = highs.getBasis()
         basis = Basis(columns=np.array(ended.col_status, dtype=object), rows=np.array(ended.row_status, dtype=object))
     return EngineResult(

@@ -110,8 +110,12 @@ def _solver_name(options: RunOptions) -> str:
 
 def _without_columns(program: LinearProgram) -> EngineResult:
     is_feasible = bool((program.row_lower <= 1e-9).all() and (program.row_upper >= -1e-9).all())
-    status = Status.OPTIMAL if is_feasible else Status.INFEASIBLE
-    return EngineResult(status=status, values=np.zeros(0) if is_feasible else None, objective=0.0)
+    return EngineResult(
+        status=Status.OPTIMAL if is_feasible else Status.INFEASIBLE,
+        values=np.zeros(0) if is_feasible else None,
+        objective=0.0,
+        reason="" if is_feasible else "rows without columns cannot hold",
+    )
 
 
 def _model(program: LinearProgram) -> tuple[Any, list[Any]]:

@@ -47,7 +47,7 @@ def test_a_carried_basis_changes_the_way_and_not_the_optimum() -> None:
         gone = tick % len(problem.session_keys)
         changed = replace(
             problem,
-            first_step=tick,
+            first_step=tick // 3,
             session_keys=tuple(f"new-{tick}" if i == gone else key for i, key in enumerate(problem.session_keys)),
             need_kwh=problem.need_kwh * chance.uniform(0.9, 1.0, problem.n_sessions),
             base_kw=problem.base_kw * chance.uniform(0.95, 1.05, problem.n_steps),
@@ -56,7 +56,7 @@ def test_a_carried_basis_changes_the_way_and_not_the_optimum() -> None:
         warm, cold = solve(changed, options=options), solve(changed)
         assert warm.status is Status.OPTIMAL
         assert warm.objective_money == pytest.approx(cold.objective_money, rel=1e-6)
-        assert tick == 0 or warm.iterations < cold.iterations
+        assert tick % 3 == 0 or warm.iterations < cold.iterations
     assert memory.hits == 5
     memory.forget()
     solve(problem, options=options)
