@@ -52,6 +52,11 @@ def price_level(problem: ChargingProblem) -> float:
     return float(max(np.abs(p).max(initial=0.0) for p in prices))
 
 
+def comfort_price(problem: ChargingProblem) -> float:
+    """σ: the whole budget of comfort, money per kWh. No price below it is about money."""
+    return COMFORT * max(price_level(problem), 1.0)
+
+
 def export_price(problem: ChargingProblem) -> Floats:
     """(T,) never above what importing costs: one meter cannot import and export at once to earn the difference."""
     found: Floats = np.minimum(problem.export_price_per_kwh, problem.import_price_per_kwh + problem.carbon_price_per_kwh)
@@ -60,8 +65,7 @@ def export_price(problem: ChargingProblem) -> Floats:
 
 def promise_price(problem: ChargingProblem) -> float:
     """Lowest price of a kWh of shortfall at priority 1, money."""
-    options, level = problem.options, price_level(problem)
-    comfort = COMFORT * max(level, 1.0)
+    options, level, comfort = problem.options, price_level(problem), comfort_price(problem)
     least = float(problem.efficiency.min(initial=1.0))
     demand = 0.0
     if problem.demand is not None:
@@ -126,7 +130,7 @@ def cost_parts(problem: ChargingProblem, layout: Layout) -> Mapping[str, Floats]
 def _comfort(problem: ChargingProblem, layout: Layout, put: object) -> None:
     assert callable(put)  # noqa: S101 a closure of this module
     options, hours = problem.options, problem.step_h
-    comfort = COMFORT * max(price_level(problem), 1.0)
+    comfort = comfort_price(problem)
     later = np.arange(1, hours.size + 1) / hours.size  # by steps: a minute now weighs as much as an hour tonight
     sooner = options.sooner_weight * comfort * hours * later
     put("comfort", 0, sooner[layout.step_of] * _urgency(problem)[layout.session_of])

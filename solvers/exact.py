@@ -29,7 +29,7 @@ def run(
         return incumbent
     result = engine.run(program, replace(options, point=incumbent.values, wants_duals=False))
     if result.values is None or result.objective > incumbent.objective + TOLERANCE * abs(incumbent.objective):
-        if result.status is Status.OPTIMAL:  # worse by its last digits only: the repaired solution is the best
+        if result.status is Status.OPTIMAL:  # within the engine's own gap the repaired solution is the best
             return replace(incumbent, iterations=result.iterations)
         reason = result.reason or "the repaired solution was not improved"
         return replace(incumbent, status=Status.TIME_LIMIT, reason=reason, iterations=result.iterations)

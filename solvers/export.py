@@ -20,7 +20,10 @@ def named(problem: ChargingProblem, *, n_exact_steps: int = 0) -> NamedProgram:
 
 
 def write(found: NamedProgram, path: Path) -> None:
-    """Write ``.lp`` or ``.mps``. Raises ``ValueError`` for another suffix, ``EngineUnavailable`` without HiGHS."""
+    """Write ``.lp`` or ``.mps``.
+
+    Raises ``ValueError`` for another suffix, ``EngineUnavailable`` without HiGHS, ``OSError`` where no file can be written.
+    """
     if path.suffix not in {".lp", ".mps"}:
         raise ValueError(f"{path.name}: the suffix is {path.suffix!r}, expected .lp or .mps")
     if find_spec("highspy") is None:
@@ -35,6 +38,7 @@ def write(found: NamedProgram, path: Path) -> None:
     highs = highspy.Highs()  # type: ignore[no-untyped-call]  # highspy has no types
     highs.silent()
     highs.passModel(model)
+    path.write_bytes(b"")  # HiGHS ends the whole process where it cannot open a file
     if highs.writeModel(str(path)) == highspy.HighsStatus.kError:
         raise OSError(f"{path}: the model could not be written")
 

@@ -184,7 +184,7 @@ def _close_double_flows(problem: ChargingProblem, layout: Layout, values: Floats
     if not both.any():
         return False
     if at_once:
-        both[:] = True
+        both |= ~np.isin(pairs, np.fromiter(run.closed, dtype=np.int64)).any(axis=0)
     smaller = np.where(charge >= discharge, pairs[1], pairs[0])[both]
     run.closed.update(int(c) for c in smaller)
     return True

@@ -17,12 +17,12 @@ from loadmgr.domain.ids import SessionId
 from loadmgr.domain.plan import Binding, Receipt, RowWorth, Why
 from solvers import ChargingProblem, Solution
 from solvers.check import used_rows as used_of_rows
+from solvers.costs import comfort_price
 
 Floats = NDArray[np.float64]
 
 TIGHT_FRAC = 1e-4
 SMALL_KW = 1e-3
-SMALL_PRICE = 1e-7
 LACK_KWH = 0.05
 """Less is not worth a receipt."""
 
@@ -36,6 +36,7 @@ class Explanation:
         self._snapshot, self._problem, self._solution = snapshot, problem, solution
         self._rows: list[CapacityRow] = used_rows(snapshot)
         self._prices = solution.prices.row_per_unit_h if solution.prices is not None else None
+        self._least_price = comfort_price(problem)  # below it a price only tells the preference for sooner
         self._full = self._full_rows()
         self._codes = self._binding_codes()
 
@@ -97,7 +98,7 @@ class Explanation:
             price = None
             if code >= 0 and self._prices is not None:
                 value = float(self._prices[code, begin:end].mean() * self._problem.row_coef[code, s])
-                price = round(value, 6) if value > SMALL_PRICE else None
+                price = round(value, 6) if value > self._least_price else None
             yield Why(
                 session=self._snapshot.needs[s].session.id,
                 from_step=begin,
@@ -117,7 +118,7 @@ class Explanation:
         prices = np.round(self._prices[r], 6)
         edges = [0, *(np.nonzero(np.diff(prices))[0] + 1).tolist(), prices.size]
         for begin, end in zip(edges, edges[1:], strict=False):
-            if prices[begin] > 0:
+            if prices[begin] > self._least_price:
                 yield RowWorth(
                     name=self._rows[r].name,
                     source=self._rows[r].source,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Table, select, update
+from sqlalchemy import Connection, Table, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from loadmgr import codec
@@ -15,6 +16,10 @@ from loadmgr.domain.session import Session
 from loadmgr.ports import FrameRecord
 from loadmgr.storage import tables
 from loadmgr.storage.fold import SessionFold, to_dwh, to_ms
+
+PLANS_KEPT_DAYS = 3
+PLANS_PRUNED_EVERY = 100
+"""Plans are in the event log as well; their table serves the API and keeps only the last days."""
 
 Row = dict[str, Any]  # a row of whatever table
 
@@ -118,6 +123,9 @@ def _project(connection: Connection, run: int, event: ev.Event) -> None:
         case ev.PlanMade():
             row = {"no": event.plan.no, "made_at_ms": to_ms(event.plan.made_at), "body": _text(event.plan)}
             _upsert(connection, tables.plans, [row], ("no",))
+            if event.plan.no % PLANS_PRUNED_EVERY == 0:
+                old = tables.plans.c.made_at_ms < to_ms(event.at - timedelta(days=PLANS_KEPT_DAYS))
+                connection.execute(delete(tables.plans).where(old))
         case ev.AlarmRaised():
             row = {"key": event.key, "raised_at_ms": to_ms(event.at), "cleared_at_ms": None, "body": _text(event)}
             same = (tables.alarms.c.key == event.key) & tables.alarms.c.cleared_at_ms.is_(None)

@@ -103,6 +103,22 @@ def test_events_come_back_in_order_and_what_is_folded_from_them_agrees(url: str)
     asyncio.run(run())
 
 
+def test_the_table_of_plans_keeps_the_last_days_only(url: str) -> None:
+    def made(no: int, days_ago: float) -> ev.PlanMade:
+        at = NOON - timedelta(days=days_ago)
+        return ev.PlanMade(at=at, plan=Plan(no=no, made_at=at, step_s=(60.0,), sessions=(), evses=(), power_kw=()))
+
+    async def run() -> None:
+        store = SqlStore(url)
+        await store.start_run("digest", NOON)
+        store.append([made(98, 5.0), made(99, 2.0), made(100, 0.0)])
+        await store.flush()
+        assert [p.no for p in await store.plans(limit=5)] == [100, 99]
+        await store.close()
+
+    asyncio.run(run())
+
+
 def test_a_restart_remembers_what_matters(url: str) -> None:
     """[F01, H-5]"""
 

@@ -67,7 +67,7 @@ def test_a_plan_that_holds_everything_has_no_fault() -> None:
             "discharge exceeds its maximum by 0.5 kW",
         ),
         (
-            {"power_kw": [[3, 0], [2, 0]], "discharge_kw": [[0, 0.5], [0, 2]]},
+            {"power_kw": [[3, 0], [2, 0]], "discharge_kw": [[0, 0.5], [0, 2]], "battery_kw": [[1, 0]]},
             "discharge exceeds its maximum by 0.5 kW",
         ),
         (

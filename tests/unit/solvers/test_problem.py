@@ -127,7 +127,7 @@ def test_a_magnitude_that_cannot_be_is_named(given: dict[str, Any], message: str
 
 
 def test_a_part_without_axes_is_named_and_not_a_crash() -> None:
-    with pytest.raises(ShapeError, match="Phasors.limit_a has shape"):
+    with pytest.raises(ShapeError, match=r"Phasors\.limit_a has shape"):
         Phasors(names=("line",), coef=[[1.0]], base_a=[[0.0]], limit_a=5.0)
-    with pytest.raises(ShapeError, match="Batteries.row_coef has shape"):
+    with pytest.raises(ShapeError, match=r"Batteries\.row_coef has shape"):
         a_battery(row_coef=np.array(1.0))
