@@ -63,8 +63,10 @@ class Step:
 
     def reach(self, direction: Floats) -> float:
         """The largest factor <= 1 by which a direction (S,) of powers can be added without breaking anything."""
+        return self._reach(direction, self.use(direction))
+
+    def _reach(self, direction: Floats, use: Floats) -> float:
         factor = 1.0
-        use = self.use(direction)
         rising = use > SMALL_KW
         if rising.any():
             factor = min(factor, float((self.room[rising] / use[rising]).min()))
@@ -75,12 +77,16 @@ class Step:
             factor = min(factor, _circle(self.current_a, self.problem.phasors.coef @ direction, self.allowed_a))
         return max(factor, 0.0)
 
-    def give(self, direction: Floats) -> None:
-        """Take a direction of powers out of what is left."""
-        self.room = np.maximum(self.room - self.use(direction), 0.0)
-        self.site_kw = max(self.site_kw - float(direction.sum()), 0.0)
+    def give(self, direction: Floats) -> Floats:
+        """As much of a direction of powers as is left, taken out of what is left."""
+        use = self.use(direction)
+        factor = self._reach(direction, use)
+        given = direction * factor
+        self.room = np.maximum(self.room - factor * use, 0.0)
+        self.site_kw = max(self.site_kw - float(given.sum()), 0.0)
         if self.problem.phasors is not None:
-            self.current_a = self.current_a + self.problem.phasors.coef @ direction
+            self.current_a = self.current_a + self.problem.phasors.coef @ given
+        return given
 
 
 def _circle(start: Complexes, added: Complexes, radius: Floats) -> float:
@@ -123,9 +129,7 @@ def round_robin(step: Step) -> Floats:
     while active.any():
         rise = float((step.wish_kw - given)[active].min())
         direction = np.where(active, rise, 0.0)
-        direction *= step.reach(direction)
-        step.give(direction)
-        given += direction
+        given += step.give(direction)
         active &= step.wish_kw - given > 1e-6
         for s in np.nonzero(active)[0]:
             single = np.zeros_like(given)
@@ -168,9 +172,7 @@ def greedy(step: Step) -> Floats:
         by_session = np.where(known & (coef > 0), part[slots], 1.0).min(axis=1, initial=1.0)
         direction = np.zeros_like(given)
         direction[group] = wish * by_session
-        direction *= step.reach(direction)
-        step.give(direction)
-        given += direction
+        given += step.give(direction)
     return given
 
 

@@ -117,8 +117,8 @@ def _run(problem: ChargingProblem, run: _Run, program: LinearProgram, layout: La
 
 def _plain_start(problem: ChargingProblem, layout: Layout, program: LinearProgram, defaults: BasisDefaults) -> Basis:
     """Where nothing is charged: import and stored energies are basic, their defining rows are not."""
-    columns = np.full(program.n_cols, defaults.column, dtype=object)
-    rows = np.full(program.n_rows, defaults.row, dtype=object)
+    columns = np.full(program.n_cols, defaults.column, dtype=np.int8)
+    rows = np.full(program.n_rows, defaults.row, dtype=np.int8)
     found = layout.rows if layout.rows is not None else make_rows(problem, layout)
     if layout.first_g >= 0:
         columns[layout.first_g : layout.first_g + problem.n_steps] = defaults.row

@@ -6,16 +6,16 @@ Any set of statuses is only a hint: the solver completes and repairs it, the opt
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from solvers.layout import Facets
+from solvers.parts import Index
 from solvers.program import Keys, LinearProgram
 
-Statuses = NDArray[np.object_]
-"""An engine's own status objects, opaque to everybody else."""
+Statuses = NDArray[np.int8]
+"""An engine's own codes, opaque to everybody else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,21 +30,26 @@ class Basis:
 class BasisDefaults:
     """An engine's statuses for what a carried basis does not know: columns are not basic, rows are."""
 
-    column: Any = None
-    row: Any = None
+    column: int = 0
+    row: int = 1
 
 
 class _Side:
     """Statuses of one side (columns or rows) sorted by key."""
 
-    def __init__(self, keys: Keys, statuses: Statuses) -> None:
-        order = np.argsort(keys)
-        self.keys, self.statuses = keys[order], statuses[order]
+    def __init__(self, keys: Keys, statuses: Statuses, known: _Side | None = None) -> None:
+        self.given = keys
+        same = known is not None and np.array_equal(known.given, keys)
+        self.order: Index = known.order if same and known is not None else np.argsort(keys)
+        self.keys, self.statuses = keys[self.order], statuses[self.order]
+        self._plain = statuses
 
-    def carried(self, keys: Keys, default: Any) -> Statuses:
+    def carried(self, keys: Keys, default: int) -> Statuses:
         """Statuses for other keys; ``default`` where the key is new."""
+        if np.array_equal(self.given, keys):
+            return self._plain
         if not self.keys.size:
-            return np.full(keys.size, default, dtype=object)
+            return np.full(keys.size, default)
         place = np.minimum(np.searchsorted(self.keys, keys), self.keys.size - 1)
         found = self.statuses[place]
         found[self.keys[place] != keys] = default
@@ -80,8 +85,8 @@ class Memory:
     def keep(self, engine: str, program: LinearProgram, basis: Basis) -> None:
         """Remember where a solve ended."""
         self._engine = engine
-        self._columns = _Side(program.key_columns(), basis.columns)
-        self._rows = _Side(program.key_rows(), basis.rows)
+        self._columns = _Side(program.key_columns(), basis.columns, self._columns)
+        self._rows = _Side(program.key_rows(), basis.rows, self._rows)
 
     def forget(self) -> None:
         """Start cold next time."""

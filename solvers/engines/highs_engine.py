@@ -8,9 +8,10 @@ import highspy
 import numpy as np
 
 from solvers.engine import EngineResult, Features, RunOptions
+from solvers.parts import Floats
 from solvers.problem import Status
 from solvers.program import LinearProgram
-from solvers.warm import Basis, BasisDefaults
+from solvers.warm import Basis, BasisDefaults, Statuses
 
 _STATUS = {
     "kOptimal": Status.OPTIMAL,
@@ -22,6 +23,14 @@ _STATUS = {
     "kIterationLimit": Status.TIME_LIMIT,
     "kInterrupt": Status.TIME_LIMIT,
 }
+LOWER, BASIC, UPPER, NONBASIC = 0, 1, 2, 4
+_STATUSES = (
+    highspy.HighsBasisStatus.kLower,
+    highspy.HighsBasisStatus.kBasic,
+    highspy.HighsBasisStatus.kUpper,
+    highspy.HighsBasisStatus.kZero,
+    highspy.HighsBasisStatus.kNonbasic,
+)
 MIP_GAP = 1e-6
 PRIMAL = 4
 """After the grid of steps moved on, a carried basis is nearer to feasible than to optimal: primal simplex is faster."""
@@ -34,7 +43,7 @@ class HighsEngine:
 
     name = "highs"
     features = Features(integers=True, warm_start=True, duals=True)
-    new_statuses = BasisDefaults(column=highspy.HighsBasisStatus.kNonbasic, row=highspy.HighsBasisStatus.kBasic)
+    new_statuses = BasisDefaults(column=NONBASIC, row=BASIC)
 
     def run(self, program: LinearProgram, options: RunOptions) -> EngineResult:
         """Solve with dual simplex on one thread. A point is returned only if HiGHS calls it primal feasible."""
@@ -73,9 +82,27 @@ def _basis(start: Basis) -> Any:  # highspy has no types
     basis = highspy.HighsBasis()
     basis.valid = True
     basis.alien = True  # carried over from another program: HiGHS completes and repairs it
-    basis.col_status = start.columns.tolist()
-    basis.row_status = start.rows.tolist()
+    table = np.array(_STATUSES, dtype=object)
+    basis.col_status = table[start.columns].tolist()
+    basis.row_status = table[start.rows].tolist()
     return basis
+
+
+def _ended(highs: Any, program: LinearProgram, values: Floats, activity: Floats) -> Basis:
+    """Where the solve ended. Who is not basic stands at the bound that is nearer to its value; reading the statuses
+    one by one would take longer than the solve of a warm tick.
+    """
+    _, basic = highs.getBasicVariables()
+    basic = np.asarray(basic)
+    columns = _at_bound(values, program.col_lower, program.col_upper)
+    rows = _at_bound(activity, program.row_lower, program.row_upper)
+    columns[basic[basic >= 0]] = BASIC
+    rows[-basic[basic < 0] - 1] = BASIC
+    return Basis(columns=columns, rows=rows)
+
+
+def _at_bound(values: Floats, lower: Floats, upper: Floats) -> Statuses:
+    return np.where(upper - values < values - lower, UPPER, LOWER).astype(np.int8)
 
 
 def _result(highs: Any, program: LinearProgram, options: RunOptions, *, is_error: bool) -> EngineResult:
@@ -92,14 +119,14 @@ def _result(highs: Any, program: LinearProgram, options: RunOptions, *, is_error
             reason=f"HiGHS ended with {found.name}",
         )
     solution = highs.getSolution()
+    values = np.array(solution.col_value, dtype=np.float64)
     has_duals = options.wants_duals and program.integer is None and status is Status.OPTIMAL
     basis = None
     if options.wants_basis and program.integer is None and status is Status.OPTIMAL:
-        ended = highs.getBasis()
-        basis = Basis(columns=np.array(ended.col_status, dtype=object), rows=np.array(ended.row_status, dtype=object))
+        basis = _ended(highs, program, values, np.array(solution.row_value, dtype=np.float64))
     return EngineResult(
         status=status,
-        values=np.array(solution.col_value, dtype=np.float64),
+        values=values,
         objective=float(info.objective_function_value),
         iterations=int(info.simplex_iteration_count),
         reason="" if status is Status.OPTIMAL else f"HiGHS ended with {found.name}",

@@ -74,3 +74,13 @@ def test_a_row_is_added_to_every_column_it_names(a_program: Any) -> None:
     assert dense.tolist() == [[1, 0, 2], [0, 3, 0], [4, 0, 6]]
     assert program.row_upper.tolist() == [5, 5, 7]
     assert program.row_lower[-1] == -np.inf
+
+
+def test_a_site_without_any_cost_is_still_solved(scripted: Any) -> None:
+    engine = scripted(_Stopping(99, has_values=True))
+    empty = a_problem(
+        power_max_kw=np.zeros((0, 2)), need_kwh=[], base_kw=np.array([3.0, 1.0]), import_limit_kw=np.array([5.0, 5.0])
+    )
+    found = solve(empty, "scripted", TIERS)
+    assert (found.status, found.import_kw.tolist(), found.objective_money) == (Status.OPTIMAL, [3.0, 1.0], 0.0)
+    assert len(engine.asked) == 1

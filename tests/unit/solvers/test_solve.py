@@ -129,3 +129,14 @@ def test_an_engine_that_can_start_warm_gets_a_start_and_others_do_not(scripted: 
     basic = [name for name, status in zip(names, start.columns, strict=True) if status == HighsEngine.new_statuses.row]
     assert basic == ["g[0]"]
     assert [status == HighsEngine.new_statuses.column for status in start.rows] == [True, False]
+
+
+def test_an_engine_is_told_where_its_start_comes_from(scripted: Any) -> None:
+    problem = a_problem(power_max_kw=[[5, 5]], need_kwh=[3], import_price_per_kwh=np.array([0.1, 0.2]))
+    engine = scripted(HighsEngine().run, features=HighsEngine.features, new_statuses=HighsEngine.new_statuses)
+    solve(problem, "scripted")
+    options = SolveOptions(memory=Memory())
+    for first_step in (0, 0, 1):
+        solve(replace(problem, first_step=first_step), "scripted", options)
+    told = [(run.is_carried, run.is_shifted, run.wants_basis) for _, run in engine.asked]
+    assert told == [(False, False, False), (False, False, True), (True, False, True), (True, True, True)]
