@@ -224,7 +224,7 @@ class LoadManager:
             raise SiteModelError(f"a promise of {energy_kwh} kWh by {depart_at} cannot be asked for at {now}")
         request = self._controller.ask_promise(evse, (energy_kwh, depart_at), now)
         if request is None:
-            return Promise(evse=evse, energy_kwh=energy_kwh, by_at=depart_at, lacking_kwh=0.0)
+            return Promise(evse=evse, energy_kwh=0.0, by_at=depart_at, lacking_kwh=energy_kwh)
         solution = await self._run_solver(request, SolveOptions(time_limit_s=self.state.params.solve_deadline_s))
         if not solution.has_values:
             raise SolverError(f"no answer from engine {self.state.params.engine!r}: {solution.reason}")

@@ -97,6 +97,12 @@ def _stored(problem: ChargingProblem, solution: Solution) -> list[str]:
         least = np.minimum(tracked.reserve_kwh, tracked.stored_kwh)[:, None]
         if (stored < least - 10 * allowed).any():
             found.append(f"a car is discharged {(least - stored).max():.3g} kWh below its reserve")
+        before = np.hstack([tracked.stored_kwh[:, None], stored[:, :-1]])
+        middle = ((before + stored) / 2.0)[:, None, :]
+        curve = tracked.taper_kw[:, :, None] - tracked.taper_per_kwh[:, :, None] * middle
+        allowed_kw = np.maximum(np.where(np.isnan(curve), np.inf, curve), 0.0).min(axis=1, initial=np.inf)
+        if (solution.power_kw[tracked.session] > allowed_kw + 10 * allowed).any():
+            found.append("a car charges faster than its battery takes it")
         most = (tracked.stored_kwh + problem.room_kwh[tracked.session])[:, None]
         if (stored > most + 10 * allowed).any():
             found.append(f"a car is charged {(stored - most).max():.3g} kWh beyond its room")

@@ -24,9 +24,10 @@ SCALE = 1000.0
 """Costs are passed in thousandths: the smallest comfort must stay well above the solvers' tolerance of 1e-7."""
 PROMISE = 10.0
 """Price of a shortfall as a multiple of the most that serving it can cost."""
-PROMISED = 2.0
-"""Price of a kWh that was promised, above the highest priority: its cheapest segment (2.25) is above the dearest of what
-was not promised (1.875).
+PROMISED = 6.0
+"""Price of a kWh that was promised, above the highest priority. Rows bind in amperes, and a three-phase car gets three times
+the energy of a single-phase one from an ampere of a phase: the cheapest promised segment must be dearer than three times
+the dearest that was not promised, 6·1.125 > 3·1.875.
 """
 LEAST_URGENCY = 0.125
 CHANGE_SHARE = 0.5
@@ -76,7 +77,8 @@ def promise_price(problem: ChargingProblem) -> float:
 def shortfall_prices(problem: ChargingProblem) -> Floats:
     """(S, K or 2·K) money per kWh of shortfall in each segment: what was not promised first, then what was.
 
-    A promised kWh is worth more than any that was not promised, whatever the priorities.
+    A promised kWh is worth more than what the same capacity can deliver to cars that were not promised it, whatever the
+    priorities and phases.
     """
     segments = problem.options.n_shortfall_segments
     rising = 1.0 + (np.arange(segments) + 0.5) / segments

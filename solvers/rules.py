@@ -246,6 +246,7 @@ def _walk(problem: ChargingProblem, rule: Rule, arrival: Floats | None, n_steps:
     full_kwh = (problem.power_max_kw * problem.step_h) * problem.efficiency[:, None]
     reachable = np.cumsum(full_kwh[:, ::-1], axis=1)[:, ::-1]
     fastest = np.maximum(problem.power_max_kw.max(axis=1, initial=0.0) * problem.efficiency, SMALL_KW)
+    stored_kwh = problem.tracked.stored_kwh if problem.tracked is not None else np.zeros(0)
     any_power = problem.power_max_kw > 0
     deadline = np.where(any_power.any(axis=1), problem.n_steps - 1 - np.argmax(any_power[:, ::-1], axis=1), -1)
     net = problem.base_kw - problem.pv_kw
@@ -253,6 +254,8 @@ def _walk(problem: ChargingProblem, rule: Rule, arrival: Floats | None, n_steps:
     for t in range(n_steps):
         hours = float(problem.step_h[t])
         wish = np.minimum(problem.power_max_kw[:, t], left_kwh / (problem.efficiency * hours))
+        if problem.tracked is not None:
+            _taper(problem, wish, stored_kwh, hours)
         if not (wish > SMALL_KW).any():
             continue
         step = Step(
@@ -271,4 +274,16 @@ def _walk(problem: ChargingProblem, rule: Rule, arrival: Floats | None, n_steps:
         given = rule(step)
         power[:, t] = given
         left_kwh = np.maximum(left_kwh - problem.efficiency * given * hours, 0.0)
+        if problem.tracked is not None:
+            stored_kwh = stored_kwh + (problem.efficiency * given * hours)[problem.tracked.session]
     return power
+
+
+def _taper(problem: ChargingProblem, wish_kw: Floats, stored_kwh: Floats, hours: float) -> None:
+    """Lower the wishes of tracked sessions to what their curves allow at the middle of the step."""
+    tracked = problem.tracked
+    assert tracked is not None  # noqa: S101 the caller looks
+    gain = tracked.taper_per_kwh * (problem.efficiency[tracked.session] * hours / 2.0)[:, None]
+    curve = (tracked.taper_kw - tracked.taper_per_kwh * stored_kwh[:, None]) / (1.0 + gain)
+    most = np.maximum(curve.min(axis=1, initial=np.inf), 0.0)
+    wish_kw[tracked.session] = np.minimum(wish_kw[tracked.session], most)

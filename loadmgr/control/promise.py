@@ -70,5 +70,7 @@ def made_by(state: SiteState, plan: Plan) -> Iterator[ev.PromiseMade]:
         intent = session.intent
         if intent.energy_kwh is None or intent.depart_at is None or intent.depart_at <= plan.made_at + timedelta(minutes=1):
             continue
-        promised_kwh = max(intent.energy_kwh - plan.shortfall_kwh[index], session.energy_kwh)
+        hours = (length_s / 3600.0 for length_s in plan.step_s)
+        planned_kwh = sum(max(kw, 0.0) * h for kw, h in zip(plan.power_kw[index], hours, strict=True))
+        promised_kwh = max(min(session.energy_kwh + planned_kwh, intent.energy_kwh), session.energy_kwh)
         yield ev.PromiseMade(at=plan.made_at, session=session_id, energy_kwh=round(promised_kwh, 4), by_at=intent.depart_at)

@@ -110,13 +110,20 @@ def margin(limit: float, phase: int, params: ControlParams, voltage_v: float) ->
 
 def worst_base(site: Site, node: NodeId) -> Load:
     """The most that the uncontrolled loads and the batteries at or below a node can draw, by the site file."""
+    return plus(_worst_loads(site, node), balanced(_charge_max_kw(site, node, frozenset()), site.voltage_v))
+
+
+def _charge_max_kw(site: Site, node: NodeId, without: frozenset[str]) -> float:
+    return sum(b.charge_max_kw for b in batteries_below(site, node) if b.id not in without)
+
+
+def _worst_loads(site: Site, node: NodeId) -> Load:
     current = (0.0, 0.0, 0.0)
     for other in site.nodes.values():
         if any(n.id == node for n in site.path(other.id)):
             a, b = current, other.base_max_a
             current = (a[0] + b[0], a[1] + b[1], a[2] + b[2])
-    load = current, units.a_to_kw(sum(current), site.voltage_v, 1)
-    return plus(load, balanced(sum(b.charge_max_kw for b in batteries_below(site, node)), site.voltage_v))
+    return current, units.a_to_kw(sum(current), site.voltage_v, 1)
 
 
 def uncontrolled(state: SiteState, now: datetime, *, has_batteries: bool = True) -> Mapping[NodeId, Uncontrolled]:
@@ -127,16 +134,24 @@ def uncontrolled(state: SiteState, now: datetime, *, has_batteries: bool = True)
     found: dict[NodeId, Uncontrolled] = {}
     for node in _leaves_first(state.site):
         found[node] = _uncontrolled_at(state, node, now, found)
-    if not has_batteries or not state.energy.batteries:
+    if not state.site.batteries:
         return found
-    return {n: replace(u, load=_with_batteries(state, n, u.load, now)) for n, u in found.items()}
+    return {n: replace(u, load=_with_batteries(state, n, u, (now, has_batteries))) for n, u in found.items()}
 
 
-def _with_batteries(state: SiteState, node: NodeId, load: Load, now: datetime) -> Load:
-    """A load and what the live batteries below its node draw; what they deliver is not relied on."""
-    when = (now, state.params.battery_stale_s)
-    live = energy_state.live_batteries(state.energy, state.site, node, when)
-    return plus(load, balanced(sum(max(b.power_kw, 0.0) for b in live), state.site.voltage_v)) if live else load
+def _with_batteries(state: SiteState, node: NodeId, known: Uncontrolled, how: tuple[datetime, bool]) -> Load:
+    """A load and what the batteries below its node draw; what they deliver is not relied on.
+
+    A live battery counts with what it tells, or is left to the plan. One that does not tell is part of what the meter
+    sees; with the meter lost it counts at its maximum, and so does a live one unless a plan decides it.
+    """
+    now, has_batteries = how
+    live = energy_state.live_batteries(state.energy, state.site, node, (now, state.params.battery_stale_s))
+    planned = frozenset(b.battery for b in live) if not has_batteries else frozenset()
+    if known.age is Age.LOST:
+        return plus(known.load, balanced(_charge_max_kw(state.site, node, planned), state.site.voltage_v))
+    drawn_kw = sum(max(b.power_kw, 0.0) for b in live) if has_batteries else 0.0
+    return plus(known.load, balanced(drawn_kw, state.site.voltage_v)) if drawn_kw > 0.0 else known.load
 
 
 def _leaves_first(site: Site) -> tuple[NodeId, ...]:
@@ -148,7 +163,7 @@ def _uncontrolled_at(state: SiteState, node: NodeId, now: datetime, below: Mappi
     if site.nodes[node].meter is not None:
         estimate = state.base.get(node)
         if estimate is None:
-            return Uncontrolled(load=worst_base(site, node), age=Age.LOST)
+            return Uncontrolled(load=_worst_loads(site, node), age=Age.LOST)
         age_s = (now - estimate.at).total_seconds()
         if age_s <= params.meter_stale_s:
             age = Age.FRESH if age_s <= params.meter_hold_s else Age.HELD
@@ -157,7 +172,7 @@ def _uncontrolled_at(state: SiteState, node: NodeId, now: datetime, below: Mappi
             extra = 1.0 + params.margin_frac
             a1, a2, a3 = estimate.peak_a
             return Uncontrolled(load=((a1 * extra, a2 * extra, a3 * extra), estimate.peak_kw * extra), age=Age.STALE)
-        return Uncontrolled(load=_higher(worst_base(site, node), estimate.peak_a, estimate.peak_kw), age=Age.LOST)
+        return Uncontrolled(load=_higher(_worst_loads(site, node), estimate.peak_a, estimate.peak_kw), age=Age.LOST)
     load, age = own_load(state, node, now), Age.FRESH
     for child in site.children(node):
         load = plus(load, below[child].load)
@@ -168,6 +183,19 @@ def _uncontrolled_at(state: SiteState, node: NodeId, now: datetime, below: Mappi
 def _higher(load: Load, current_a: PerPhase, power_kw: float) -> Load:
     (a1, a2, a3), kw = load
     return (max(a1, current_a[0]), max(a2, current_a[1]), max(a3, current_a[2])), max(kw, power_kw)
+
+
+def unseen_pv_kw(state: SiteState, node: NodeId, at: datetime) -> float:
+    """PV at or below ``node`` that no meter at or below it sees, by the series: for flow back it counts in full."""
+    site, found = state.site, 0.0
+    for load in state.context.loads:
+        if load.pv_kw is None:
+            continue
+        path = list(site.path(load.node))
+        names = [n.id for n in path]
+        if node in names and all(n.meter is None for n in path[: names.index(node) + 1]):
+            found += max(load.pv_kw.at(at), 0.0)
+    return found
 
 
 def own_load(state: SiteState, node: NodeId, at: datetime) -> Load:

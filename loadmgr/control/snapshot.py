@@ -233,7 +233,9 @@ def _back_row(frame: _Frame, node: NodeId, name: str) -> Iterator[CapacityRow]:
     most = [_lowest(limits, frame.now, step, name) for step in frame.steps]
     below = frozenset(site.below[node])
     base_kw = frame.base[node].load[1]
-    base = [base_kw + x for x in frame.shapes[node]] if is_export else [0.0] * len(most)
+    base = [base_kw + x - y for x, y in zip(frame.shapes[node], _unseen(frame, node), strict=True)]
+    if not is_export:
+        base = [0.0] * len(most)
     yield CapacityRow(
         name=f"{node}/{name.removesuffix('_kw')}",
         source=limits[0].source,
@@ -242,6 +244,15 @@ def _back_row(frame: _Frame, node: NodeId, name: str) -> Iterator[CapacityRow]:
         batteries=tuple((b.id, 1.0) for b in batteries_below(site, node) if b.id in frame.batteries),
         lower=tuple(min(-value - load, 0.0) for value, load in zip(most, base, strict=True)),
     )
+
+
+def _unseen(frame: _Frame, node: NodeId) -> list[float]:
+    """(T,) PV below a node that no meter sees, kW, at its highest within each step."""
+    found = []
+    for offset_s, length_s in frame.steps:
+        marks = (frame.now + timedelta(seconds=offset_s + length_s * part) for part in (0.0, 0.5, 0.99))
+        found.append(max(row_tools.unseen_pv_kw(frame.state, node, mark) for mark in marks))
+    return found
 
 
 def _curtail(frame: _Frame, node: NodeId, per_kw: float) -> tuple[float, ...]:
@@ -297,12 +308,13 @@ def _row(frame: _Frame, row: Row, limits: Sequence[float]) -> CapacityRow:
     flows_back = phase != KW_ROW and (bool(storing) or bool(below & frame.bidirectional))
     extra = frame.spread.get(row.node, (0.0,) * len(limits))
     left, back = [], []
-    for limit, change_kw, spread_kw in zip(limits, frame.shapes[row.node], extra, strict=True):
+    unseen = _unseen(frame, row.node) if flows_back else [0.0] * len(limits)
+    for limit, change_kw, spread_kw, unseen_kw in zip(limits, frame.shapes[row.node], extra, unseen, strict=True):
         more = change_kw + spread_kw
         change = more if phase == KW_ROW else units.kw_to_a(more, voltage_v, 3)
         kept = row_tools.margin(limit, phase, state.params, voltage_v) if limit < inf else 0.0
         left.append(max(limit - kept - base - change - fixed, 0.0))
-        back.append(min(kept - limit - base, 0.0))
+        back.append(min(kept - limit - base + units.kw_to_a(unseen_kw, voltage_v, 3), 0.0))
     return CapacityRow(
         name=row.name,
         source=row.source,

@@ -36,7 +36,7 @@ class Limit:
     export_kw: float | None = None
     """Most power that may flow back towards the grid at the node."""
     discharge_kw: float | None = None
-    """Most power that cars and batteries at or below the node may deliver together."""
+    """Most power that cars and batteries at or below the node may deliver together, net of what others of them draw."""
     kind: LimitKind = LimitKind.HARD
     from_at: datetime | None = None
     until_at: datetime | None = None

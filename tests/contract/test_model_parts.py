@@ -174,6 +174,19 @@ def test_what_was_promised_goes_before_any_priority(solved: Any) -> None:
     assert high == pytest.approx(8.0, abs=1e-6)
 
 
+def test_a_three_phase_car_does_not_take_a_full_phase_from_a_promise(solved: Any) -> None:
+    """An ampere gives it three times the energy."""
+    single, three = 1000 / 230, 1000 / 690
+    problem = a_problem(
+        power_max_kw=[[7.36], [22.0]],
+        need_kwh=[7, 22],
+        row_coef=np.array([[single, three]]),
+        row_limit=[[32]],
+        promised_kwh=np.array([7.0, 0.0]),
+    )
+    assert solved(problem).shortfall_kwh[0] == pytest.approx(0.0, abs=1e-6)
+
+
 def test_a_carbon_price_moves_charging_to_the_clean_hour(solved: Any) -> None:
     problem = a_problem(
         power_max_kw=[[10, 10]],

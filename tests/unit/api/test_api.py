@@ -31,7 +31,7 @@ current_a = 32
 
 [nodes.box.battery]
 capacity_kwh = 10
-charge_max_kw = 5
+charge_max_kw = 1
 discharge_max_kw = 5
 """
 SESSION = SessionId("office-1.1.7.0")

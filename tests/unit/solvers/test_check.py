@@ -139,3 +139,21 @@ def test_last_digits_above_a_hard_row_are_scaled_away_and_the_other_steps_stay()
     assert held[:, 0] == pytest.approx([3.0, 3.0])
     assert held[:, 1].tolist() == [2.0, 2.0]
     assert scaled_into(replace(problem, row_soft_price=np.array([1.0])), plan) is plan.power_kw
+
+
+def test_the_worst_step_is_named() -> None:
+    problem = _site()
+    assert problem.phasors is not None
+    uneven = replace(problem, phasors=replace(problem.phasors, limit_a=[[5, 2]]), row_limit=np.array([[4.5, 1.0]]))
+    assert faults(uneven, _plan(uneven, power_kw=[[3, 2.9], [2, 0]])) == (
+        *("row row0 carries 5 of 4.5 in step 0", "line carries 5.8 of 2 A in step 1"),
+    )
+
+
+def test_load_that_is_not_ours_above_a_limit_is_no_fault_until_a_car_adds_to_it() -> None:
+    still = {"power_kw": [[0, 0], [0, 0]], "discharge_kw": [[0, 0], [0, 0]], "battery_kw": [[0, 0]]}
+    loaded = replace(_site(), base_kw=np.array([30.0, -30.0]), pv_kw=np.array([10.0, 0.0]))
+    assert faults(loaded, _plan(loaded, **still)) == ()
+    charging, selling = [[0.5, 0], [0, 0]], [[0, 0], [0, 0.5]]
+    assert faults(loaded, _plan(loaded, **(still | {"power_kw": charging}))) == ("the import limit is exceeded",)
+    assert faults(loaded, _plan(loaded, **(still | {"discharge_kw": selling}))) == ("the export limit is exceeded",)

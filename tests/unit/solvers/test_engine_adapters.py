@@ -46,6 +46,12 @@ def test_both_bounds_of_a_row_hold(run: Any, a_program: AProgram) -> None:
         assert found.objective == cost * best
 
 
+def test_every_column_has_its_own_place_in_the_rows(run: Any, a_program: AProgram) -> None:
+    found = run(a_program([-3, -2, -1], [9, 9, 9], [[1, 0, 2], [1, 1, 0]], [-INF, -INF], [8, 5]))
+    assert found.values == pytest.approx([5.0, 0.0, 1.5])
+    assert found.objective == pytest.approx(-16.5)
+
+
 def test_a_program_without_rows_is_solved_at_its_bounds(run: Any, a_program: AProgram) -> None:
     found = run(a_program([-1, 1], [3, 3]))
     assert found.values.tolist() == [3.0, 0.0]

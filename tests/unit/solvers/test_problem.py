@@ -131,3 +131,18 @@ def test_a_part_without_axes_is_named_and_not_a_crash() -> None:
         Phasors(names=("line",), coef=[[1.0]], base_a=[[0.0]], limit_a=5.0)
     with pytest.raises(ShapeError, match=r"Batteries\.row_coef has shape"):
         a_battery(row_coef=np.array(1.0))
+
+
+def test_everything_that_is_wrong_is_named_at_once() -> None:
+    with pytest.raises(ShapeError) as caught:
+        _two(present_kw=np.zeros(1), pv_kw=np.array([0.0, -1.0]), session_keys=("same", "same"))
+    assert caught.value.problems == (
+        "present_kw has shape (1,), expected (S) = (2,)",
+        "pv_kw must be >= 0, lowest is -1.0",
+        "session_keys are not unique",
+    )
+
+
+def test_the_session_that_lacks_most_room_is_named() -> None:
+    with pytest.raises(ShapeError, match=r"room_kwh\[1\] = 1.0 is below need_kwh = 5.0"):
+        _two(need_kwh=[1, 5], room_kwh=np.array([0.8, 1.0]))
