@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from loadmgr.domain.events import AlarmRaised
-from loadmgr.domain.limits import Limit
+from loadmgr.domain.limits import Limit, LimitKind
 from loadmgr.domain.session import ENERGY_MAX_KWH, PRIORITY_MAX, PRIORITY_MIN, Session
 
 STAY_MAX = timedelta(days=7)
@@ -168,6 +168,7 @@ class LimitIn(Wire):
     power_kw: Annotated[float, Field(ge=0, le=100_000, allow_inf_nan=False)] | None = None
     export_kw: Annotated[float, Field(ge=0, le=100_000, allow_inf_nan=False)] | None = None
     discharge_kw: Annotated[float, Field(ge=0, le=100_000, allow_inf_nan=False)] | None = None
+    kind: LimitKind = LimitKind.HARD
     from_at: AwareDatetime | None = None
     until_at: AwareDatetime | None = None
 
@@ -192,6 +193,7 @@ class LimitOut(Wire):
     power_kw: float | None
     export_kw: float | None
     discharge_kw: float | None
+    kind: LimitKind
     from_at: datetime | None
     until_at: datetime | None
     is_in_force: bool
@@ -209,6 +211,7 @@ class LimitOut(Wire):
             power_kw=limit.power_kw,
             export_kw=limit.export_kw,
             discharge_kw=limit.discharge_kw,
+            kind=limit.kind,
             from_at=limit.from_at,
             until_at=limit.until_at,
             is_in_force=in_force,

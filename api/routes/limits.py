@@ -40,6 +40,7 @@ async def create_limit(manager: Manager, actor: Operator, wish: LimitIn, respons
         power_kw=wish.power_kw,
         export_kw=wish.export_kw,
         discharge_kw=wish.discharge_kw,
+        kind=wish.kind,
         from_at=wish.from_at,
         until_at=wish.until_at,
     )

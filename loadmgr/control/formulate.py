@@ -14,6 +14,10 @@ from solvers import Batteries, ChargingProblem, DemandCharges, PolicyWeights, Tr
 
 Floats = NDArray[np.float64]
 SECONDS_PER_HOUR = 3600.0
+WISH = 3.0
+"""Price of a kWh above a wish as a multiple of the price level; a promise costs at least ten times it."""
+KW_PER_A = 0.69
+"""The most that an ampere of a phase carries: three phases of 230 V."""
 UNBOUND = 1e9
 """Steps in which a limit does not hold bind nothing; a large number keeps the arrays finite."""
 
@@ -45,7 +49,7 @@ def to_problem(snapshot: Snapshot) -> ChargingProblem:
         row_lower=_lower(rows, n_steps),
         curtail_coef=_curtail(rows, n_steps),
         row_names=tuple(row.name for row in rows),
-        row_soft_price=np.full(len(rows), np.inf),
+        row_soft_price=_soft_prices(snapshot, rows),
         base_kw=np.array(snapshot.net_base_kw) + snapshot.fixed_kw + pv_kw,
         pv_kw=pv_kw,
         import_limit_kw=np.full(n_steps, np.inf),
@@ -92,6 +96,14 @@ def _lower(rows: list[CapacityRow], n_steps: int) -> Floats:
     if all(row.lower is None for row in rows):
         return np.zeros(0)
     return _matrix([np.array(row.lower) if row.lower is not None else np.full(n_steps, -np.inf) for row in rows], n_steps)
+
+
+def _soft_prices(snapshot: Snapshot, rows: list[CapacityRow]) -> Floats:
+    """Money per unit and hour of excess: above all that exceeding a wish could save, below what a promise is worth."""
+    level = max((abs(p) for p in snapshot.import_price), default=0.0)
+    per_kwh = WISH * max(level, 1.0)
+    price = [per_kwh * (1.0 if row.name.endswith("/kW (wish)") else KW_PER_A) for row in rows]
+    return np.where([row.is_soft for row in rows], price, np.inf)
 
 
 def _curtail(rows: list[CapacityRow], n_steps: int) -> Floats:

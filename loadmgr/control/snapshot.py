@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import accumulate
 from math import inf
@@ -16,7 +16,7 @@ from loadmgr.control.need import Need, need_of
 from loadmgr.control.rows import KW_ROW, Row
 from loadmgr.control.state import SiteState
 from loadmgr.domain.ids import EvseId, NodeId
-from loadmgr.domain.limits import Limit, tightest
+from loadmgr.domain.limits import Limit, LimitKind, tightest
 from loadmgr.domain.params import ControlParams
 from loadmgr.domain.site import Battery, batteries_below
 from loadmgr.forecast import baseload, carbon, prices, spread
@@ -38,6 +38,8 @@ class CapacityRow:
     members: tuple[tuple[EvseId, float], ...]
     batteries: tuple[tuple[str, float], ...] = ()
     lower: tuple[float, ...] | None = None
+    is_soft: bool = False
+    """A wish: the plan may exceed it rather than break a promise, never to save money."""
     curtail: tuple[float, ...] = ()
     """What a kW of curtailed PV adds, per step; empty: none of it is below the row."""
 
@@ -216,11 +218,28 @@ def _rows(frame: _Frame) -> tuple[CapacityRow, ...]:
     site = frame.state.site
     found = [_row(frame, row, [row.limit] * len(frame.steps)) for row in row_tools.static_rows(site)]
     found += [_row(frame, row, limits) for row, limits in _timed(frame)]
+    found += _soft_rows(frame)
     if frame.batteries or frame.bidirectional:
         found += [
             row for node in site.nodes for name in ("export_kw", "discharge_kw") for row in _back_row(frame, node, name)
         ]
     return tuple(found)
+
+
+def _soft_rows(frame: _Frame) -> list[CapacityRow]:
+    """One row for every quantity of every soft limit, without a margin."""
+    state, found = frame.state, []
+    for limit in (x for node in state.site.nodes for x in _limits_of(state, node) if x.kind is LimitKind.SOFT):
+        wishes = [(p, limit.current_a) for p in range(3)] if limit.current_a is not None else []
+        wishes += [(KW_ROW, limit.power_kw)] if limit.power_kw is not None else []
+        hard = replace(limit, kind=LimitKind.HARD)
+        for phase, value in wishes:
+            assert value is not None  # noqa: S101 looked at above
+            name = "power_kw" if phase == KW_ROW else "current_a"
+            values = [_lowest([hard], frame.now, step, name) for step in frame.steps]
+            row = Row(node=limit.node, phase=phase, limit=value, source=limit.source, is_static=False)
+            found.append(replace(_row(frame, row, values, is_soft=True), name=f"{row.name} (wish)", is_soft=True))
+    return found
 
 
 def _back_row(frame: _Frame, node: NodeId, name: str) -> Iterator[CapacityRow]:
@@ -285,7 +304,7 @@ def _timed(frame: _Frame) -> list[tuple[Row, list[float]]]:
     return list(merged.values())
 
 
-def _row(frame: _Frame, row: Row, limits: Sequence[float]) -> CapacityRow:
+def _row(frame: _Frame, row: Row, limits: Sequence[float], *, is_soft: bool = False) -> CapacityRow:
     """Capacity per step: limit − margin − uncontrolled load − EVSEs that are not planned, never below zero."""
     state, phase = frame.state, row.phase
     voltage_v = state.site.voltage_v
@@ -312,7 +331,7 @@ def _row(frame: _Frame, row: Row, limits: Sequence[float]) -> CapacityRow:
     for limit, change_kw, spread_kw, unseen_kw in zip(limits, frame.shapes[row.node], extra, unseen, strict=True):
         more = change_kw + spread_kw
         change = more if phase == KW_ROW else units.kw_to_a(more, voltage_v, 3)
-        kept = row_tools.margin(limit, phase, state.params, voltage_v) if limit < inf else 0.0
+        kept = row_tools.margin(limit, phase, state.params, voltage_v) if limit < inf and not is_soft else 0.0
         left.append(max(limit - kept - base - change - fixed, 0.0))
         back.append(min(kept - limit - base + units.kw_to_a(unseen_kw, voltage_v, 3), 0.0))
     return CapacityRow(

@@ -16,7 +16,7 @@ from loadmgr.control.need import need_of
 from loadmgr.control.state import SiteContext, SiteState
 from loadmgr.domain import events as ev
 from loadmgr.domain.ids import EvseId, LimitId, MeterId, NodeId, SessionId
-from loadmgr.domain.limits import Limit
+from loadmgr.domain.limits import Limit, LimitKind
 from loadmgr.domain.params import ControlParams
 from loadmgr.domain.samples import Measured
 from loadmgr.domain.series import Series, UncontrolledLoad
@@ -163,6 +163,22 @@ def test_limits_on_flow_back_and_delivery_become_rows_while_they_hold() -> None:
     problem = to_problem(snapshot.take(state, NOON))
     solution = solve(problem)
     assert faults(problem, solution) == ()
+
+
+def test_a_wish_gives_way_to_a_promise_and_not_to_money() -> None:
+    """A soft limit of 10 kW for the first hour."""
+    wish = Limit(id=LimitId("w"), node=GRID, source="manager", power_kw=10.0, kind=LimitKind.SOFT)
+    prices = Series(times=tuple(NOON + timedelta(minutes=15 * i) for i in range(8)), values=(0.1,) * 4 + (0.9,) * 4)
+    quiet = [ev.LimitSet(at=NOON, limit=wish), site_meter(NOON, (0.0, 0.0, 0.0))]
+    cheap = _state(_site(), *plugged(1, energy_kwh=12.0, hours=2.0), *quiet, tariff=Tariff(series=prices))
+    problem = to_problem(snapshot.take(cheap, NOON))
+    row = problem.row_names.index("grid/kW (wish)")
+    assert np.isfinite(problem.row_soft_price[row])
+    assert solve(problem).row_excess[row].max() == pytest.approx(0.0, abs=1e-6)
+    urgent = _state(_site(), *plugged(1, energy_kwh=14.0, hours=1.0), *quiet, tariff=Tariff(series=prices))
+    solution = solve(to_problem(snapshot.take(urgent, NOON)))
+    assert solution.shortfall_kwh == pytest.approx([0.0], abs=1e-6)
+    assert solution.row_excess[row].max() > 2.0
 
 
 def test_the_export_limit_of_the_connection_bounds_the_site() -> None:
