@@ -39,9 +39,14 @@ class Month:
         return int(self.departure.max()) + 1
 
 
+def _rows(name: str) -> list[dict[str, str]]:
+    with (DATA / name).open(encoding="utf-8") as lines:
+        return list(csv.DictReader(lines))
+
+
 def march() -> Month:
     """The published benchmark; drivers tell the truth."""
-    rows = list(csv.DictReader((DATA / "benchmark_caltech_2019-03.csv").open(encoding="utf-8")))
+    rows = _rows("benchmark_caltech_2019-03.csv")
     departure = np.array([int(r["departure_step"]) for r in rows])
     energy = np.array([float(r["energy_kwh"]) for r in rows])
     power = np.minimum([float(r["max_power_kw"]) for r in rows], EVSE_MAX_A * VOLTAGE_V / 1000.0)
@@ -59,7 +64,7 @@ def march() -> Month:
 def june(*, is_truth_known: bool) -> Month:
     """June 2019: controllers know what drivers said, or the truth. Sessions without input are known as they were."""
     begin = datetime(2019, 6, 1, 7, tzinfo=UTC)
-    rows = list(csv.DictReader((DATA / "sessions_acn_caltech_2019-06.csv").open(encoding="utf-8")))
+    rows = _rows("sessions_acn_caltech_2019-06.csv")
 
     def step(text: str) -> int:
         return int((datetime.fromisoformat(text) - begin).total_seconds() // 300)
@@ -142,11 +147,13 @@ def _excess(network: Network, who: Index, power: Floats) -> float:
     return worst - 1.0
 
 
-def problem_of(present: Present, network: Network, *, price: Floats, weights: PolicyWeights) -> ChargingProblem:
+def problem_of(
+    present: Present, network: Network, *, price: Floats, weights: PolicyWeights, ahead: int = AHEAD
+) -> ChargingProblem:
     """What is known in a step as a problem; a car past the departure it was said to have may stay another hour."""
     month, who, step = present.month, present.who, present.step
     leave = np.where(month.said_departure[who] > step, month.said_departure[who], step + 12)
-    n_steps = int(min((leave - step).max(), AHEAD))
+    n_steps = int(min((leave - step).max(), ahead))
     inside = np.arange(n_steps) < (leave - step)[:, None]
     phasors = None
     if network.phasor_coef is not None and network.phasor_limit is not None:
