@@ -10,8 +10,11 @@ from solvers.problem import ChargingProblem
 from solvers.solution import Solution
 
 TOLERANCE = 1e-6
-ROUNDS = 12
-"""After so many rounds every side is added where a limit is still left; more have never been needed."""
+ROUNDS = 60
+"""Bound on rounds. The neighbourhood of sides that is added grows, so a limit has all its sides long before."""
+WIDEN_EVERY = 3
+NEAR_FRAC = 0.97
+"""Sides that a solution uses less are not worth carrying to the next problem."""
 
 
 def currents(phasors: Phasors, solution: Solution) -> Complexes:
@@ -20,11 +23,11 @@ def currents(phasors: Phasors, solution: Solution) -> Complexes:
     return found
 
 
-def missing(problem: ChargingProblem, solution: Solution, known: Facets, *, is_last: bool) -> Facets | None:
+def missing(problem: ChargingProblem, solution: Solution, known: Facets, *, round_no: int) -> Facets | None:
     """The facets to solve with next, or ``None`` when every magnitude holds.
 
-    A point outside the circle lies beyond the side that its direction meets; both neighbours come with it, because the
-    next solution usually slides along the polygon. ``is_last`` adds every side of a limit that is still left.
+    A point outside the circle lies beyond the side that its direction meets; neighbours come with it, because the next
+    solution usually slides along the polygon: one on each side at first, more in later rounds, in the end all.
     """
     phasors = problem.phasors
     if phasors is None:
@@ -35,7 +38,8 @@ def missing(problem: ChargingProblem, solution: Solution, known: Facets, *, is_l
         return None
     sides = phasors.sides
     nearest = np.rint(np.angle(found[limit, step]) / (2.0 * np.pi) * sides).astype(np.int64)
-    around = np.arange(sides) if is_last else np.array([-1, 0, 1])
+    width = min(1 + round_no // WIDEN_EVERY, sides // 2)
+    around = np.arange(-width, width + 1)
     wanted = np.stack(
         [
             np.repeat(limit, around.size),
@@ -45,3 +49,14 @@ def missing(problem: ChargingProblem, solution: Solution, known: Facets, *, is_l
     )
     every = np.unique(np.concatenate([np.stack([known.limit, known.step, known.side]), wanted], axis=1), axis=1)
     return Facets(limit=every[0], step=every[1], side=every[2])
+
+
+def near(problem: ChargingProblem, solution: Solution, known: Facets) -> Facets:
+    """The facets that a solution comes close to."""
+    phasors = problem.phasors
+    if phasors is None or not known.size:
+        return known
+    at = currents(phasors, solution)[known.limit, known.step]
+    along = (at * np.exp(-1j * known.angle(phasors))).real
+    kept = along >= NEAR_FRAC * phasors.shrink * phasors.limit_a[known.limit, known.step]
+    return Facets(limit=known.limit[kept], step=known.step[kept], side=known.side[kept])

@@ -50,19 +50,22 @@ def solve(problem: ChargingProblem, engine: str = "highs", options: SolveOptions
     facets = Facets()
     if problem.phasors is not None and memory is not None:
         facets = memory.facets_for(problem.phasors.names, problem.first_step, problem.n_steps)
-    for round_no in range(phasor.ROUNDS + DIRECTION_ROUNDS):
+    closings = 0
+    for round_no in range(phasor.ROUNDS):
         solution, result, layout = _once(problem, run, facets)
         if not solution.has_values or result.values is None:
             return solution
-        more = phasor.missing(problem, solution, facets, is_last=round_no >= phasor.ROUNDS)
+        more = phasor.missing(problem, solution, facets, round_no=round_no)
         if more is not None:
             facets = more
             continue
-        if not _close_double_flows(problem, layout, result.values, run, at_once=round_no >= DIRECTION_ROUNDS):
+        if not _close_double_flows(problem, layout, result.values, run, at_once=closings >= DIRECTION_ROUNDS):
             break
+        closings += 1
     if problem.phasors is not None and memory is not None:
+        used = phasor.near(problem, solution, facets)
         names, first = problem.phasors.names, problem.first_step
-        entries = zip(facets.limit.tolist(), facets.step.tolist(), facets.side.tolist(), strict=True)
+        entries = zip(used.limit.tolist(), used.step.tolist(), used.side.tolist(), strict=True)
         memory.facets = tuple((names[q], first + t, m) for q, t, m in entries)
     return _checked(problem, solution)
 

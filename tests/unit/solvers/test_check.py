@@ -157,3 +157,20 @@ def test_load_that_is_not_ours_above_a_limit_is_no_fault_until_a_car_adds_to_it(
     charging, selling = [[0.5, 0], [0, 0]], [[0, 0], [0, 0.5]]
     assert faults(loaded, _plan(loaded, **(still | {"power_kw": charging}))) == ("the import limit is exceeded",)
     assert faults(loaded, _plan(loaded, **(still | {"discharge_kw": selling}))) == ("the export limit is exceeded",)
+
+
+@pytest.mark.parametrize(("highest_kw", "found"), [(15.1, ()), (14.9, ("a car charges faster than its battery takes it",))])
+def test_power_above_a_taper_cut_in_the_middle_of_the_step_is_named(highest_kw: float, found: tuple[str, ...]) -> None:
+    """2 kW from 12 kWh: 13 kWh in the middle of the step, where 15 − 13 = 2 kW are left."""
+    problem = _site()
+    assert problem.tracked is not None
+    cuts = {"taper_kw": [[np.inf, highest_kw]], "taper_per_kwh": [[0.0, 1.0]]}
+    tapered = replace(problem, tracked=replace(problem.tracked, **cuts))
+    assert faults(tapered, _plan(tapered)) == found
+
+
+def test_a_car_fuller_than_its_taper_curve_may_stay_as_it_is() -> None:
+    problem = _site()
+    assert problem.tracked is not None
+    full = replace(problem, tracked=replace(problem.tracked, taper_kw=[[5.0]], taper_per_kwh=[[1.0]]))
+    assert faults(full, _plan(full, power_kw=[[3, 3], [0, 0]])) == ()

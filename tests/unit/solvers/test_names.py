@@ -13,8 +13,17 @@ from solvers import EngineUnavailable, Phasors, PolicyWeights, SolveOptions, nam
 from solvers import export as export_module
 from solvers.formulation import build
 from solvers.layout import Facets
+from solvers.program import LinearProgram
 from tests.support.parts import a_battery, a_car, a_demand_charge
 from tests.support.problems import a_problem
+
+
+def _keys(program: LinearProgram) -> dict[str, int]:
+    return dict(zip(program.name_columns(), program.key_columns().tolist(), strict=True))
+
+
+def _row_keys(program: LinearProgram) -> dict[str, int]:
+    return dict(zip(program.name_rows(), program.key_rows().tolist(), strict=True))
 
 
 def test_a_plain_problem_has_plain_names() -> None:
@@ -56,6 +65,12 @@ def test_every_part_has_its_names_in_absolute_steps() -> None:
     )
     for names, keys in ((program.name_columns(), program.key_columns()), (program.name_rows(), program.key_rows())):
         assert len(names) == len(keys) == len(set(keys.tolist()))
+    back = Facets(limit=facets.limit, step=facets.step[:1] + 1, side=facets.side[:1])
+    later, _ = build(replace(problem, first_step=9), replace(back, limit=facets.limit[:1]), n_exact_steps=2)
+    for before, after in ((_keys(program), _keys(later)), (_row_keys(program), _row_keys(later))):
+        same = set(before) & set(after)
+        assert len(same) >= 7
+        assert {name: before[name] for name in same} == {name: after[name] for name in same}
 
 
 def test_a_key_says_what_a_column_is_and_outlives_the_tick() -> None:

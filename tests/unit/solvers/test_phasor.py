@@ -30,29 +30,29 @@ def _at(degrees: float, size_a: float, limit_a: float = 10.0) -> tuple[ChargingP
     [(0.0, [0, 1, 35]), (83.0, [7, 8, 9]), (88.0, [8, 9, 10]), (-14.0, [0, 34, 35]), (180.0, [17, 18, 19])],
 )
 def test_the_side_in_the_direction_of_the_current_and_its_neighbours_are_added(degrees: float, sides: list[int]) -> None:
-    found = missing(*_at(degrees, 11.0), NOTHING, is_last=False)
+    found = missing(*_at(degrees, 11.0), NOTHING, round_no=0)
     assert found is not None
     assert (found.limit.tolist(), found.step.tolist(), found.side.tolist()) == ([0] * 3, [1] * 3, sides)
 
 
 def test_the_last_round_adds_every_side_and_known_sides_stay() -> None:
     problem, plan = _at(50.0, 11.0)
-    every = missing(problem, plan, NOTHING, is_last=True)
+    every = missing(problem, plan, NOTHING, round_no=99)
     assert every is not None
     assert every.side.tolist() == list(range(36))
     known = Facets(limit=np.array([0, 0]), step=np.array([0, 1]), side=np.array([20, 5]))
-    more = missing(problem, plan, known, is_last=False)
+    more = missing(problem, plan, known, round_no=0)
     assert more is not None
     assert list(zip(more.step.tolist(), more.side.tolist(), strict=True)) == [(0, 20), (1, 4), (1, 5), (1, 6)]
 
 
 def test_last_digits_outside_the_circle_are_inside() -> None:
-    assert missing(*_at(50.0, 10.0 + 1e-5), NOTHING, is_last=False) is None
-    assert missing(*_at(50.0, 10.0 + 2e-5), NOTHING, is_last=False) is not None
-    assert missing(*_at(50.0, 1e-6, limit_a=0.0), NOTHING, is_last=False) is None
-    assert missing(*_at(50.0, 2e-6, limit_a=0.0), NOTHING, is_last=False) is not None
+    assert missing(*_at(50.0, 10.0 + 1e-5), NOTHING, round_no=0) is None
+    assert missing(*_at(50.0, 10.0 + 2e-5), NOTHING, round_no=0) is not None
+    assert missing(*_at(50.0, 1e-6, limit_a=0.0), NOTHING, round_no=0) is None
+    assert missing(*_at(50.0, 2e-6, limit_a=0.0), NOTHING, round_no=0) is not None
 
 
 def test_a_problem_without_magnitudes_misses_nothing() -> None:
     problem, plan = _at(0.0, 11.0)
-    assert missing(replace(problem, phasors=None), plan, NOTHING, is_last=True) is None
+    assert missing(replace(problem, phasors=None), plan, NOTHING, round_no=99) is None
