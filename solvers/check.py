@@ -93,7 +93,10 @@ def _stored(problem: ChargingProblem, solution: Solution) -> list[str]:
     found = []
     tracked = problem.tracked
     if tracked is not None and tracked.session.size:
-        stored, allowed = solution.stored_kwh, TOLERANCE * (1.0 + tracked.stored_kwh[:, None])
+        s, lost = tracked.session, tracked.discharge_efficiency[:, None]
+        gain = problem.efficiency[s, None] * solution.power_kw[s] - solution.discharge_kw[s] / lost
+        stored = tracked.stored_kwh[:, None] + np.cumsum(gain * problem.step_h, axis=1)
+        allowed = TOLERANCE * (1.0 + tracked.stored_kwh[:, None])
         least = np.minimum(tracked.reserve_kwh, tracked.stored_kwh)[:, None]
         if (stored < least - 10 * allowed).any():
             found.append(f"a car is discharged {(least - stored).max():.3g} kWh below its reserve")

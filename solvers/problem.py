@@ -36,6 +36,10 @@ class PolicyWeights:
     change_weight: float = 1.0
     n_shortfall_segments: int = 4
 
+    def __post_init__(self) -> None:
+        if self.n_shortfall_segments < 1:
+            raise ShapeError((f"n_shortfall_segments is {self.n_shortfall_segments}, expected at least 1",))
+
 
 _SHAPES: dict[str, str] = {
     "step_h": "T",

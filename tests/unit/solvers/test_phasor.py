@@ -9,7 +9,7 @@ import pytest
 
 from solvers import ChargingProblem, Phasors, Solution, Status
 from solvers.layout import Facets
-from solvers.phasor import missing
+from solvers.phasor import missing, near
 from solvers.solution import no_values
 from tests.support.problems import a_problem
 
@@ -56,3 +56,14 @@ def test_last_digits_outside_the_circle_are_inside() -> None:
 def test_a_problem_without_magnitudes_misses_nothing() -> None:
     problem, plan = _at(0.0, 11.0)
     assert missing(replace(problem, phasors=None), plan, NOTHING, round_no=99) is None
+
+
+def test_only_sides_that_a_plan_comes_near_are_carried() -> None:
+    problem, plan = _at(50.0, 10.0)
+    known = Facets(limit=np.zeros(4, dtype=int), step=np.array([0, 1, 1, 1]), side=np.array([5, 4, 5, 25]))
+    found = near(problem, plan, known)
+    assert (found.limit.tolist(), found.step.tolist(), found.side.tolist()) == ([0, 0], [1, 1], [4, 5])
+    half = near(problem, replace(plan, power_kw=plan.power_kw / 2), known)
+    assert half.size == 0
+    assert near(problem, plan, NOTHING) is NOTHING
+    assert near(replace(problem, phasors=None), plan, known) is known

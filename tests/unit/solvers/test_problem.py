@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from solvers import ChargingProblem, Phasors, ShapeError
+from solvers import ChargingProblem, Phasors, PolicyWeights, ShapeError
 from tests.support.parts import a_battery, a_car, a_demand_charge
 from tests.support.problems import a_problem
 
@@ -124,6 +124,11 @@ def test_a_magnitude_that_cannot_be_is_named(given: dict[str, Any], message: str
     with pytest.raises(ShapeError) as caught:
         Phasors(**(good | given))
     assert caught.value.problems == (message,)
+
+
+def test_a_shortfall_needs_a_segment() -> None:
+    with pytest.raises(ShapeError, match="n_shortfall_segments is 0"):
+        PolicyWeights(n_shortfall_segments=0)
 
 
 def test_a_part_without_axes_is_named_and_not_a_crash() -> None:
