@@ -355,7 +355,9 @@ class LoadManager:
         self.stats.plans += 1
         self.stats.solve_ms_last = plan.solve_ms
         self.stats.solve_ms_sum += plan.solve_ms
-        self.take(ev.PlanMade(at=self.now(), plan=plan), *promise.made_by(self.state, plan))
+        self.take(
+            ev.PlanMade(at=self.now(), plan=plan), *promise.made_by(self.state, plan, request.wishes if request else {})
+        )
         log.info(
             "plan",
             extra={

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,8 +12,9 @@ from loadmgr.control.snapshot import Snapshot
 from loadmgr.control.state import SiteContext, SiteState
 from loadmgr.domain import events as ev
 from loadmgr.domain.commands import Command, SendSetpoint
-from loadmgr.domain.ids import EvseId
+from loadmgr.domain.ids import EvseId, SessionId
 from loadmgr.domain.plan import Plan, Setpoint
+from loadmgr.domain.session import SessionIntent
 from solvers import ChargingProblem, Solution
 
 LOOK_AT_LEAST_S = 5.0
@@ -27,6 +28,11 @@ class PlanRequest:
     no: int
     snapshot: Snapshot
     problem: ChargingProblem
+
+    @property
+    def wishes(self) -> Mapping[SessionId, SessionIntent]:
+        """What each session had said when the snapshot was taken."""
+        return {need.session.id: need.session.intent for need in self.snapshot.needs}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

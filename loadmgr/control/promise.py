@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -59,8 +59,11 @@ def from_plan(plan: Plan, evse: EvseId, wish: tuple[float, datetime]) -> Promise
     return Promise(evse=evse, energy_kwh=max(energy_kwh - lacking_kwh, 0.0), by_at=depart_at, lacking_kwh=lacking_kwh)
 
 
-def made_by(state: SiteState, plan: Plan) -> Iterator[ev.PromiseMade]:
-    """Promises of a new plan to sessions that said what they need and have none yet. Rule-based plans promise nothing."""
+def made_by(state: SiteState, plan: Plan, planned_on: Mapping[SessionId, SessionIntent]) -> Iterator[ev.PromiseMade]:
+    """Promises of a new plan to sessions that said what they need and have none yet. Rule-based plans promise nothing.
+
+    ``planned_on`` are the wishes as the plan knew them: who changed its wish meanwhile waits for the next plan.
+    """
     if plan.rule_based:
         return
     for index, session_id in enumerate(plan.sessions):
@@ -68,6 +71,8 @@ def made_by(state: SiteState, plan: Plan) -> Iterator[ev.PromiseMade]:
         if session is None or session_id in state.energy.promises.open:
             continue
         intent = session.intent
+        if planned_on.get(session_id) != intent:
+            continue
         if intent.energy_kwh is None or intent.depart_at is None or intent.depart_at <= plan.made_at + timedelta(minutes=1):
             continue
         hours = (length_s / 3600.0 for length_s in plan.step_s)

@@ -17,6 +17,7 @@ from loadmgr.domain.ids import EvseId, SessionId
 from loadmgr.domain.params import ControlParams
 from loadmgr.domain.plan import Plan
 from loadmgr.domain.series import Series
+from loadmgr.domain.session import SessionIntent
 from loadmgr.domain.tariff import Tariff
 from solvers import solve, solve_greedy
 from tests.support.builders import NOON, a_site, a_state, after, connected, plugged
@@ -31,6 +32,10 @@ def _planned(state: SiteState, *, is_greedy: bool = False) -> Plan:
     assert request is not None
     solution = solve_greedy(request.problem) if is_greedy else solve(request.problem)
     return controller.commit(request, solution, rule_based=is_greedy)
+
+
+def _wishes(state: SiteState) -> dict[SessionId, SessionIntent]:
+    return {s.id: s.intent for s in state.sessions.values()}
 
 
 def _state(fuse_a: float, *events: ev.Event, prices: tuple[float, ...] = ()) -> SiteState:
@@ -99,7 +104,7 @@ def test_a_plan_by_rules_explains_itself_without_prices_and_promises_nothing() -
     assert plan.worth == ()
     assert {w.price_per_kwh for w in plan.whys} == {None}
     assert {b.name for b in plan.bindings} <= {"grid/L1", "grid/L2", "grid/L3"}
-    assert list(made_by(state, plan)) == []
+    assert list(made_by(state, plan, _wishes(state))) == []
 
 
 def test_costs_add_up_to_the_objective() -> None:
@@ -111,10 +116,18 @@ def test_costs_add_up_to_the_objective() -> None:
 def test_a_session_that_said_what_it_needs_is_promised_what_the_plan_gives() -> None:
     state = _state(10.0, *plugged(1, energy_kwh=30.0, hours=2.0))
     plan = _planned(state)
-    (promise,) = made_by(state, plan)
+    (promise,) = made_by(state, plan, _wishes(state))
     assert promise.energy_kwh == pytest.approx(30.0 - plan.shortfall_kwh[0], abs=1e-3)
     assert promise.by_at == NOON + timedelta(hours=2)
-    assert list(made_by(after(state, [promise]), plan)) == []
+    assert list(made_by(after(state, [promise]), plan, _wishes(state))) == []
+
+
+def test_who_changes_its_wish_while_a_plan_is_made_waits_for_the_next() -> None:
+    state = _state(63.0, *plugged(1, energy_kwh=10.0, hours=4.0))
+    plan, before = _planned(state), _wishes(state)
+    wish = SessionIntent(energy_kwh=18.0, depart_at=NOON + timedelta(hours=4), source="app")
+    changed = after(state, [ev.IntentSet(at=NOON, session=SessionId("s1"), intent=wish)])
+    assert list(made_by(changed, plan, before)) == []
 
 
 def test_asking_changes_nothing_and_comes_behind_everybody() -> None:
@@ -138,9 +151,9 @@ def test_asking_changes_nothing_and_comes_behind_everybody() -> None:
 @given(st.lists(st.tuples(st.floats(2.0, 25.0), st.floats(1.0, 6.0)), min_size=3, max_size=3), st.floats(8.0, 60.0))
 def test_a_later_comer_never_worsens_what_was_promised(cars: list[tuple[float, float]], fuse_a: float) -> None:
     state = _state(fuse_a, *plugged(1, energy_kwh=cars[0][0], hours=cars[0][1]))
-    state = after(state, made_by(state, _planned(state)))
+    state = after(state, made_by(state, _planned(state), _wishes(state)))
     state = after(state, plugged(2, energy_kwh=cars[1][0], hours=cars[1][1]))
-    state = after(state, made_by(state, _planned(state)))
+    state = after(state, made_by(state, _planned(state), _wishes(state)))
     promised = dict(state.energy.promises.open)
     state = after(state, plugged(3, energy_kwh=cars[2][0], hours=cars[2][1]))
     plan = _planned(state)
