@@ -20,6 +20,7 @@ body { background: #f4f5f7; color: #1d2733; font-family: system-ui, sans-serif; 
 .cols > .panel.half { flex-basis: 420px; }
 .nav a { color: #cfd8dc; text-decoration: none; padding: 4px 10px; border-radius: 4px; white-space: nowrap; }
 .nav a[aria-current] { color: #fff; background: #455a64; }
+.many { max-height: 15rem; overflow-y: auto; width: 100%; }
 td, th { font-variant-numeric: tabular-nums; }
 @media (max-width: 600px) {
   .big { font-size: 1.7rem; }
@@ -27,6 +28,8 @@ td, th { font-variant-numeric: tabular-nums; }
   .cols { gap: 10px; }
   .cols > .panel { flex-basis: 150px; }
   .cols > .panel.half { flex-basis: 100%; }
+  .q-table th { white-space: normal !important; }
+  .q-table th, .q-table td { padding: 4px 5px !important; }
 }
 """
 PAGES = (("/", "Now"), ("/plan", "The day ahead"))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from nicegui import ui
 
+from api.dashboard.frame import header
+from api.dashboard.plan_texts import why_words
 from loadmgr.control.view import EvseView, NodeLoad, evse_views, node_loads
 from loadmgr.domain.site import PHASES
 from loadmgr.runtime import LoadManager
@@ -17,16 +18,6 @@ from loadmgr.runtime import LoadManager
 REFRESH_S = 1.0
 POINTS = 900
 STALE_S = 90.0
-
-WHY = MappingProxyType(
-    {
-        "evse": "its own maximum",
-        "energy": "has what it needs",
-        "price": "cheaper later",
-        "none": "",
-        "": "",
-    }
-)
 
 COLUMNS: tuple[dict[str, Any], ...] = (
     {"name": "evse", "label": "EVSE", "field": "evse", "align": "left", "sortable": True},
@@ -51,16 +42,14 @@ class Overview:
 
     def build(self) -> None:
         """Lay the page out and start refreshing."""
-        with ui.header().classes("bg-blue-grey-9 items-center justify-between q-px-lg"):
-            ui.label(self._manager.settings.name).classes("text-lg font-semibold")
-            self._clock = ui.label("").classes("text-sm")
+        self._clock = header(self._manager, "/")
         with ui.column().classes("w-full q-pa-md gap-4"):
-            with ui.row().classes("w-full gap-4 no-wrap"):
+            with ui.element("div").classes("cols"):
                 self._numbers()
-            with ui.row().classes("w-full gap-4 no-wrap items-stretch"):
-                with ui.column().classes("panel").style("flex: 3"):
+            with ui.element("div").classes("cols"):
+                with ui.column().classes("panel half").style("flex-grow: 3"):
                     self._chart = ui.echart(_chart_options()).classes("w-full h-64")
-                with ui.column().classes("panel").style("flex: 2"):
+                with ui.column().classes("panel half").style("flex-grow: 2"):
                     ui.label("Nodes").classes("font-semibold")
                     self._tree = ui.html("", sanitize=False).classes("w-full")
             with ui.column().classes("panel w-full"):
@@ -77,7 +66,7 @@ class Overview:
 
     def _numbers(self) -> None:
         def number(title: str, test_id: str) -> tuple[ui.label, ui.label]:
-            with ui.column().classes("panel gap-0").style("flex: 1"):
+            with ui.column().classes("panel gap-0"):
                 ui.label(title).classes("unit")
                 value = ui.label("–").classes("big").props(f'data-testid="{test_id}"')
                 return value, ui.label("").classes("unit")
@@ -182,7 +171,7 @@ class Overview:
             "current": " / ".join(f"{a:.1f}" for a in view.current_a),
             "power": f"{view.power_kw:.2f}",
             "age": "never" if age_s is None else f"{age_s:.0f} s ago" + (" (stale)" if age_s > STALE_S else ""),
-            "why": WHY.get(view.bound_by, f"limit {view.bound_by}"),
+            "why": why_words(view.bound_by),
         }
 
 

@@ -1,4 +1,4 @@
-"""Sign-in, navigation and the first page."""
+"""Sign-in, and who may see which page."""
 
 from __future__ import annotations
 
@@ -9,18 +9,10 @@ from nicegui import app as nicegui_app
 from nicegui import ui
 
 from api.auth import AccessError, Keys
+from api.dashboard.frame import STYLE
 from api.dashboard.overview import Overview
+from api.dashboard.plan import DayAhead
 from loadmgr.runtime import LoadManager
-
-STYLE = """
-body { background: #f4f5f7; color: #1d2733; font-family: system-ui, sans-serif; }
-.panel { background: #fff; border: 1px solid #dfe3e8; border-radius: 6px; padding: 14px 18px; }
-.big { font-size: 2.4rem; font-weight: 650; line-height: 1.1; font-variant-numeric: tabular-nums; }
-.unit { color: #5b6875; font-size: .95rem; }
-.stale { color: #8a94a0 !important; }
-.bad { color: #b3261e !important; }
-td, th { font-variant-numeric: tabular-nums; }
-"""
 
 
 def mount(app: FastAPI, manager: LoadManager, keys: Keys) -> None:
@@ -40,6 +32,14 @@ def mount(app: FastAPI, manager: LoadManager, keys: Keys) -> None:
         ui.add_css(STYLE)
         Overview(manager).build()
 
+    @ui.page("/plan", title=f"loadmgr · {manager.settings.name} · the day ahead")
+    def day_ahead() -> None:
+        if nicegui_app.storage.browser["id"] not in signed_in:
+            ui.navigate.to("/sign-in")
+            return
+        ui.add_css(STYLE)
+        DayAhead(manager).build()
+
     ui.run_with(app, storage_secret=secrets.token_urlsafe(32), language="en-US", show_welcome_message=False)
 
 
@@ -57,7 +57,7 @@ def _sign_in(manager: LoadManager, keys: Keys, signed_in: set[str]) -> None:
         signed_in.add(browser)
         ui.navigate.to("/")
 
-    with ui.column().classes("absolute-center items-center"), ui.column().classes("panel w-96"):
+    with ui.column().classes("absolute-center items-center"), ui.column().classes("panel w-96 max-w-full"):
         ui.label(manager.settings.name).classes("text-xl font-semibold")
         ui.label("The API key was printed when the service started.").classes("unit")
         field = ui.input("API key", password=True).classes("w-full").on("keydown.enter", attempt)

@@ -20,6 +20,8 @@ FILL = timedelta(minutes=10)
 LOOK = timedelta(minutes=5)
 """Prices are looked up on this raster."""
 TICK_H = 2
+OLD = timedelta(minutes=5)
+"""A plan older than this shows where now is; before, it is the left edge."""
 AREAS = (
     ("Building", "#a9b8c9"),
     ("Cars", "#5c8a4c"),
@@ -135,7 +137,7 @@ def put(chart: dict[str, Any], state: SiteState, plan: Plan, now: datetime) -> N
     for series in chart["series"]:
         series["data"] = found[series["name"]]
         if series["name"] == LIMIT:
-            series["markLine"] = _now_line(now)
+            series["markLine"] = _now_line(plan, now)
     axis, ticks = chart["xAxis"], _ticks(plan, ZoneInfo(state.site.timezone))
     axis["min"], axis["max"] = _ms(plan.made_at), _ms(plan.until)
     axis["axisLabel"]["customValues"] = axis["axisTick"]["customValues"] = ticks
@@ -211,12 +213,12 @@ def _ms(at: datetime) -> float:
     return round(at.timestamp() * 1000.0)
 
 
-def _now_line(now: datetime) -> dict[str, Any]:
+def _now_line(plan: Plan, now: datetime) -> dict[str, Any]:
     return {
         "silent": True,
         "symbol": "none",
         "animation": False,
         "lineStyle": {"color": "#1d2733", "type": "solid", "width": 1},
-        "label": {"formatter": "now", "position": "insideEndTop", "color": "#1d2733"},
-        "data": [{"xAxis": _ms(now)}],
+        "label": {"formatter": "now", "position": "end", "color": "#1d2733"},
+        "data": [{"xAxis": _ms(now)}] if now - plan.made_at > OLD else [],
     }

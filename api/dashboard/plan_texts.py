@@ -9,9 +9,11 @@ from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from loadmgr.control.fallback import is_plan_fresh
+from loadmgr.control.need import Need
 from loadmgr.control.state import SiteState
 from loadmgr.domain.ids import SessionId
 from loadmgr.domain.plan import Plan, Receipt, Why
+from loadmgr.domain.session import Session
 
 WORDS: Mapping[str, str] = MappingProxyType(
     {
@@ -55,7 +57,7 @@ class Moments:
 
 def duration(seconds: float) -> str:
     """A length of time in one or two units."""
-    if seconds < 90.0:
+    if seconds < 100.0:
         return f"{max(seconds, 0.0):.0f} s"
     minutes = round(seconds / 60.0)
     if minutes < 90:
@@ -70,15 +72,33 @@ def duration(seconds: float) -> str:
 def receipt_words(receipt: Receipt, evse_of: Mapping[SessionId, str], leaves: str) -> str:
     """One receipt as a sentence and its cures; ``leaves`` says when the car goes."""
     who = evse_of.get(receipt.session, receipt.session)
-    because = WORDS.get(receipt.reason)
+    cures = ", or ".join(_cures(receipt, evse_of))
+    cure = f" Cure: {cures}." if cures else ""
+    return f"{who} will lack {receipt.lacking_kwh:.1f} kWh {leaves} because {_because(receipt)}.{cure}"
+
+
+def _because(receipt: Receipt) -> str:
     if receipt.reason == "evse":
-        because = "even at its full power the time is too short"
-    elif because is None:
-        source = f" ({receipt.source})" if receipt.source else ""
-        because = f"{receipt.reason}{source} is full"
-    cures = list(_cures(receipt, evse_of))
-    cure = f" Cure: {', or '.join(cures)}." if cures else ""
-    return f"{who} will lack {receipt.lacking_kwh:.1f} kWh {leaves} because {because}.{cure}"
+        return "even at full power the time is too short"
+    source = f" ({receipt.source})" if receipt.source else ""
+    return WORDS.get(receipt.reason, f"{receipt.reason}{source} is full")
+
+
+def causes(receipts: Iterable[Receipt]) -> tuple[str, ...]:
+    """How much is lacking for which cause, the largest first; for when there are many receipts."""
+    groups: dict[str, list[float]] = {}
+    for receipt in receipts:
+        groups.setdefault(_because(receipt), []).append(receipt.lacking_kwh)
+    ordered = sorted(groups.items(), key=lambda x: -sum(x[1]))
+    return tuple(
+        f"{cars(len(lacking), 'lacks', 'lack')} {sum(lacking):.1f} kWh because {because}." for because, lacking in ordered
+    )
+
+
+def cars(n: int, one: str = "", many: str = "") -> str:
+    """``1 car`` or ``3 cars``, with the verb that follows."""
+    verb = one if n == 1 else many
+    return f"{'1 car' if n == 1 else f'{n} cars'}{' ' + verb if verb else ''}"
 
 
 def _cures(receipt: Receipt, evse_of: Mapping[SessionId, str]) -> Iterator[str]:
@@ -120,7 +140,7 @@ def assumed_departure(plan: Plan, session: SessionId) -> datetime | None:
 # -- what binds ----------------------------------------------------------------------------------------------------
 
 
-def runs_words(plan: Plan, whys: Iterable[Why], moments: Moments) -> str:
+def runs_words(plan: Plan, whys: Iterable[Why], moments: Moments) -> tuple[str, ...]:
     """What binds one session from now on: the first runs, and how many more there are."""
     ahead = [w for w in whys if plan.begin_of(w.until_step) > moments.now]
     told = [
@@ -129,8 +149,26 @@ def runs_words(plan: Plan, whys: Iterable[Why], moments: Moments) -> str:
     ]
     more = len(ahead) - len(told)
     if more:
-        told.append(f"{more} more change{'s' if more > 1 else ''} until {moments.clock(plan.begin_of(ahead[-1].until_step))}")
-    return ", ".join(told)
+        told.append(
+            f"{more} more change{'s' if more > 1 else ''} until {moments.clock(plan.begin_of(ahead[-1].until_step))}"
+        )
+    return tuple(told)
+
+
+def left_out_words(state: SiteState, session: Session, need: Need) -> str:
+    """Why a running session is not in the plan in force."""
+    if not need.is_open:
+        return why_words("energy")
+    evse = state.evses[session.evse]
+    if not state.stations[state.site.evses[session.evse].station].is_connected:
+        return "not planned: no link to its charger, which counts at its worst"
+    if need.power_max_kw <= 0.0:
+        return f"not planned: its charger gives nothing now ({evse.status.value})"
+    if evse.is_disobedient:
+        return "not planned: it does not obey, so it counts at its worst"
+    if state.plan is None or session.started_at >= state.plan.made_at:
+        return "it has just arrived: the next plan has it"
+    return "not in this plan: it counts as a load that we do not control"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,9 +195,7 @@ def full_limits(plan: Plan) -> tuple[FullLimit, ...]:
             money, start = (last.worth_per_h * before_s + money * now_s) / (before_s + now_s), last.from_at
             found.pop()
         found.append(
-            FullLimit(
-                name=worth.name, source=worth.source, unit=worth.unit, from_at=start, until_at=end, worth_per_h=money
-            )
+            FullLimit(name=worth.name, source=worth.source, unit=worth.unit, from_at=start, until_at=end, worth_per_h=money)
         )
     return tuple(sorted(found, key=lambda x: (-round(x.worth_per_h, 2), x.from_at, x.name)))
 
@@ -178,17 +214,17 @@ def warning(state: SiteState, moments: Moments) -> str:
     """Why the plan is not to be relied on; empty when it is."""
     plan, life_s = state.plan, state.params.plan_life_s
     if plan is None:
-        return "There is no plan yet. The cars share the capacity by rule; every limit holds."
+        return "There is no plan yet. The cars share the capacity by rule, within every limit."
     age_s = (moments.now - plan.made_at).total_seconds()
     if not is_plan_fresh(state, moments.now):
         return (
             f"This plan is {duration(age_s)} old and counts no longer (its life is {duration(life_s)}). "
-            "The cars share the capacity by rule until a new plan comes; every limit holds. "
+            "The cars share the capacity by rule, within every limit, until a new plan comes. "
             f"What follows is what was planned at {moments.clock(plan.made_at)}."
         )
     if plan.rule_based:
         return (
-            "The optimiser gave no answer, so this plan comes from a rule. Every limit holds; "
-            "it does not weigh prices, and it makes no promises."
+            "The optimiser gave no answer, so this plan comes from a rule: it keeps every limit, but "
+            "weighs no prices and makes no promises."
         )
     return ""

@@ -158,11 +158,12 @@ class Explanation:
         )
 
     def _instead_of(self, s: int, r: int) -> SessionId | None:
-        """Who gets most in the row while it binds this session, at no higher priority."""
+        """Who gets most in the row while it binds this session, at no higher priority and without lacking itself."""
         problem = self._problem
         steps = self._codes[s] == r
         taken = problem.row_coef[r] * (self._solution.power_kw[:, steps] @ problem.step_h[steps])
-        taken = np.where(problem.priority <= problem.priority[s], taken, 0.0)
+        may = (problem.priority <= problem.priority[s]) & (self._solution.shortfall_kwh <= LACK_KWH)
+        taken = np.where(may, taken, 0.0)
         taken[s] = 0.0
         best = int(taken.argmax())
         return self._snapshot.needs[best].session.id if taken[best] > LACK_KWH else None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from loadmgr.control import state as state_tools
+from loadmgr.control.energy_state import KEPT_KWH
 from loadmgr.control.state import SiteState
 from loadmgr.domain import events as ev
 from loadmgr.domain.ids import EvseId, SessionId
@@ -78,4 +79,6 @@ def made_by(state: SiteState, plan: Plan, planned_on: Mapping[SessionId, Session
         hours = (length_s / 3600.0 for length_s in plan.step_s)
         planned_kwh = sum(max(kw, 0.0) * h for kw, h in zip(plan.power_kw[index], hours, strict=True))
         promised_kwh = max(min(session.energy_kwh + planned_kwh, intent.energy_kwh), session.energy_kwh)
+        if promised_kwh <= session.energy_kwh + KEPT_KWH:
+            continue  # nothing can be promised yet
         yield ev.PromiseMade(at=plan.made_at, session=session_id, energy_kwh=round(promised_kwh, 4), by_at=intent.depart_at)

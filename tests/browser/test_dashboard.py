@@ -207,6 +207,7 @@ def test_the_plan_page_fits_a_phone(background: Background) -> None:
         page.goto(service.url)
         page.get_by_label("API key").fill(service.api_key)
         page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_test_id("site-power")).to_be_visible(timeout=10_000)
         for path, test_id in (("/", "site-power"), ("/plan", "plan-no")):
             page.goto(service.url + path)
             expect(page.get_by_test_id(test_id)).to_be_visible(timeout=10_000)

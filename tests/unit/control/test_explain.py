@@ -83,12 +83,19 @@ def test_a_receipt_names_the_row_and_its_cures_work() -> None:
     assert receipt.reason.startswith("grid/L")
     assert receipt.source == "fuse"
     assert receipt.limit_unit == "A"
-    assert receipt.instead_of == "s2"
+    assert receipt.instead_of is None  # s2 lacks as well
     assert receipt.more_limit is not None
     assert receipt.more_time_s == pytest.approx(receipt.lacking_kwh / FULL_KW * 3600.0, rel=1e-3)
     total_a = sum(r.more_limit or 0.0 for r in plan.receipts)
     cured = _planned(_state(10.0 + total_a * 1.01, *cars))
     assert cured.receipts == ()
+
+
+def test_a_receipt_names_who_gets_more_without_lacking() -> None:
+    state = _state(16.0, *plugged(1, energy_kwh=30.0, hours=2.0), *plugged(2, energy_kwh=3.0, hours=2.0))
+    promised = ev.PromiseMade(at=NOON, session=SessionId("s2"), energy_kwh=3.0, by_at=NOON + timedelta(hours=2))
+    (receipt,) = _planned(after(state, [promised])).receipts
+    assert (receipt.session, receipt.instead_of) == ("s1", "s2")
 
 
 def test_a_car_that_its_own_charger_limits_is_told_so() -> None:
