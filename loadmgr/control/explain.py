@@ -158,9 +158,9 @@ class Explanation:
         )
 
     def _instead_of(self, s: int, r: int) -> SessionId | None:
-        """Who gets most in the row while it binds this session, at no higher priority and without lacking itself."""
+        """Who gets most in the row while rows bind this session, at no higher priority and without lacking itself."""
         problem = self._problem
-        steps = self._codes[s] == r
+        steps = self._codes[s] >= 0  # rows that are full together share what binds at random
         taken = problem.row_coef[r] * (self._solution.power_kw[:, steps] @ problem.step_h[steps])
         may = (problem.priority <= problem.priority[s]) & (self._solution.shortfall_kwh <= LACK_KWH)
         taken = np.where(may, taken, 0.0)
