@@ -3,9 +3,11 @@
 Our online controller makes a fresh solve every 5 minutes and knows only who has arrived. Beside it stand round robin,
 first come, earliest deadline and least laxity by our own rules and as published, and the published offline optimum. Then
 the month at least cost with a demand charge, and June 2019 with what drivers said as knowledge and what happened as
-truth. Round robin on the three-phase network differs from its published column by up to 0.6 points: the published one
-grows cars in turn by steps of a tenth of an ampere, ours grows all at once and goes on with whom no limit stops, and
-where currents add as phasors the two stop in different corners. ``LOADMGR_ACN_KW="20 30 50"`` limits the sizes; all fifteen take about 20 minutes on two cores.
+truth. ``LOADMGR_ACN_KW="20 30 50"`` limits the sizes; all fifteen take about 20 minutes on two cores.
+
+Round robin on the three-phase network differs from its published column by up to 0.6 points: the published one grows
+cars in turn by steps of a tenth of an ampere, ours grows all at once and goes on with whom no limit stops, and where
+currents add as phasors the two stop in different corners.
 """
 
 from __future__ import annotations
