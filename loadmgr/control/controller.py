@@ -75,15 +75,18 @@ class Controller:
         return PlanRequest(no=0, snapshot=taken, problem=formulate.to_problem(taken))
 
     def empty_plan(self, now: datetime) -> Plan:
-        """The plan of a site where nobody needs anything."""
-        lengths = tuple(length for count, length in self.state.params.horizon for _ in range(count))
+        """The plan of a site where nobody needs anything: what the building is expected to draw."""
+        taken = snapshot.take(self.state, now)
+        base_kw = tuple(round(x + taken.fixed_kw, 4) for x in taken.net_base_kw)
         return Plan(
             no=self.state.last_plan_no,
             made_at=now,
-            step_s=lengths,
+            step_s=tuple(length_s for _, length_s in taken.steps),
             sessions=(),
             evses=(),
             power_kw=(),
+            import_kw=tuple(max(x, 0.0) for x in base_kw),
+            base_kw=base_kw,
             engine="none",
             status="optimal",
         )

@@ -20,7 +20,7 @@ from loadmgr.domain.series import Series
 from loadmgr.domain.session import SessionIntent
 from loadmgr.domain.tariff import Tariff
 from solvers import solve, solve_greedy
-from tests.support.builders import NOON, a_site, a_state, after, connected, plugged
+from tests.support.builders import NOON, a_site, a_state, after, connected, plugged, site_meter
 
 HOURLY = ControlParams(horizon=((8, 3600.0),), margin_a=0.0, margin_frac=0.0, forecast_quantile=0.5)
 FULL_KW = 32 * 690 / 1000
@@ -46,6 +46,16 @@ def _state(fuse_a: float, *events: ev.Event, prices: tuple[float, ...] = ()) -> 
         context = SiteContext(site=site, params=HOURLY, tariff=Tariff(series=Series(times=times, values=prices)))
         state = replace(state, context=context)
     return after(state, events)
+
+
+def test_an_empty_site_has_a_plan_that_tells_the_building() -> None:
+    site = a_site(meter="m", base_max_a=20.0)
+    state = a_state(site, *connected(site), site_meter(NOON, (10.0, 10.0, 10.0)), params=HOURLY)
+    controller = Controller(state.context, state)
+    assert controller.prepare(NOON) is None
+    plan = controller.empty_plan(NOON)
+    assert plan.base_kw == pytest.approx([6.9] * 8, abs=0.01)
+    assert plan.import_kw == plan.base_kw
 
 
 def test_each_reason_is_named_over_the_whole_stay() -> None:
