@@ -31,7 +31,7 @@ def violations(site: Site, limits: Iterable[Limit], loads: Mapping[NodeId, Load]
     """Every hard limit that ``loads`` exceed at ``at``.
 
     ``loads`` maps nodes to the whole load below them: (A on L1..L3, kW), import positive. A current limit bounds the
-    magnitude in both directions, a power limit the import. ``limits`` come on top of the limits of the site.
+    magnitude in both directions, a power limit the import, an export limit what flows back. ``limits`` come on top of the limits of the site.
     """
     found = []
     for limit in (*(x for node in site.nodes.values() for x in node.limits), *limits):
@@ -43,6 +43,8 @@ def violations(site: Site, limits: Iterable[Limit], loads: Mapping[NodeId, Load]
             values += [(PHASES[i], abs(current_a[i]), limit.current_a) for i in range(3)]
         if limit.power_kw is not None:
             values.append(("", power_kw, limit.power_kw))
+        if limit.export_kw is not None:
+            values.append(("", -power_kw, limit.export_kw))
         found += [
             Violation(node=limit.node, phase=phase, at=at, value=value, limit=bound, source=limit.source)
             for phase, value, bound in values

@@ -14,11 +14,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from loadmgr.control import guard
 from loadmgr.control.controller import Controller
 from loadmgr.domain import events as ev
 from loadmgr.domain.ids import EvseId, LimitId, MeterId, NodeId, SessionId, StationId
 from loadmgr.domain.limits import Limit
-from loadmgr.domain.plan import Setpoint
+from loadmgr.domain.plan import Setpoint, Violation
 from loadmgr.domain.samples import Measured
 from loadmgr.domain.session import SessionIntent
 from loadmgr.settings import Settings
@@ -173,6 +174,14 @@ class Day:
         truth.lowest_kwh = min(truth.lowest_kwh, float(truth.cars_kwh.min()))
 
 
+def _violations(day: Day, at: datetime, site_kw: float) -> tuple[Violation, ...]:
+    """The independent checker on what really flowed."""
+    phase_a = site_kw * 1000.0 / 690.0
+    state = day.controller.state
+    loads = {NodeId("grid"): ((phase_a, phase_a, phase_a), site_kw)}
+    return guard.violations(state.site, state.limits.values(), loads, at)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_a_day_with_negative_prices_an_export_limit_and_a_cut_in_the_evening(tmp_path: Path) -> None:
@@ -197,6 +206,8 @@ def test_a_day_with_negative_prices_an_export_limit_and_a_cut_in_the_evening(tmp
         day.step(now)
 
     truth = day.truth
+    judged = [v for k, kw in enumerate(truth.site_kw) for v in _violations(day, BEGIN + k * STEP, kw)]
+    assert judged == []
     times = [BEGIN + k * STEP for k in range(n_steps)]
     cars = np.array(truth.net_kw)
     site = np.array(truth.site_kw)

@@ -34,6 +34,14 @@ def test_a_value_that_is_no_number_is_a_violation() -> None:
     assert [v.phase for v in found] == ["L1"]
 
 
+def test_flow_back_beyond_an_export_limit_is_a_violation() -> None:
+    limit = Limit(id=LimitId("x"), node=GRID, source="dso", export_kw=5.0)
+    back = {GRID: ((-10.0, -10.0, -10.0), -6.9)}
+    (found,) = guard.violations(a_site(), (limit,), back, NOON)
+    assert (found.value, found.limit, found.source) == (6.9, 5.0, "dso")
+    assert guard.violations(a_site(), (limit,), {GRID: ((9.0, 9.0, 9.0), 6.0)}, NOON) == ()
+
+
 def test_a_temporary_limit_counts_only_while_it_holds() -> None:
     limit = Limit(id=LimitId("x"), node=GRID, source="dso", power_kw=5, until_at=NOON + timedelta(minutes=1))
     loads = {GRID: ((10.0, 10.0, 10.0), 6.9)}
