@@ -31,7 +31,8 @@ def violations(site: Site, limits: Iterable[Limit], loads: Mapping[NodeId, Load]
     """Every hard limit that ``loads`` exceed at ``at``.
 
     ``loads`` maps nodes to the whole load below them: (A on L1..L3, kW), import positive. A current limit bounds the
-    magnitude in both directions, a power limit the import, an export limit what flows back. ``limits`` come on top of the limits of the site.
+    magnitude in both directions, a power limit the import, an export limit what flows back. ``limits`` come on top of
+    the limits of the site.
     """
     found = []
     for limit in (*(x for node in site.nodes.values() for x in node.limits), *limits):
