@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from dataclasses import replace
 from http import HTTPStatus
 from types import TracebackType
@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 
 WITHOUT_BOOT_S = 10.0
 STAGGER_S = 0.05
+FAILSAFE_RETRY_S = (2.0, 10.0, 30.0, 60.0)
+"""Waits between tries to install the fail-safe; after them the station is configured and the last wait repeats."""
 BACKLOG = 4096
 REPLACED = (1000, "replaced by a newer connection")
 
@@ -278,7 +280,7 @@ class Gateway:
             task.cancel()
         await asyncio.gather(waiting, sleeping, return_exceptions=True)
         if connection.version.needs_boot and not connection.is_accepted:
-            return
+            await connection.booted.wait()  # however late: a station without its fail-safe counts at its maximum
         site = self._host.site
 
         async def ask(command: cmd.Command) -> bool:
@@ -286,11 +288,14 @@ class Gateway:
             connection.send(command, done)
             return await done
 
-        for wait_s in (2.0, 10.0, 30.0, 60.0, 300.0):
-            installed = await ask(onboarding.failsafe(site, station, next(self._numbers), clock.now()))
-            if installed:
-                break
-            await clock.sleep(wait_s)
+        async def installed(waits_s: Iterable[float]) -> bool:
+            for wait_s in waits_s:
+                if await ask(onboarding.failsafe(site, station, next(self._numbers), clock.now())):
+                    return True
+                await clock.sleep(wait_s)
+            return False
+
+        is_installed = await installed(FAILSAFE_RETRY_S)
         place = list(site.stations).index(station)
         await clock.sleep(STAGGER_S * place)
         async for name, value in onboarding.configure(connection.version, self._params, station, self._numbers, ask):
@@ -298,6 +303,8 @@ class Gateway:
         silent = tuple(e for e in site.stations[station].evses if e not in connection.seen)
         for command in onboarding.status_triggers(silent, station, self._numbers):
             connection.send(command)
+        if not is_installed:
+            await installed(itertools.repeat(FAILSAFE_RETRY_S[-1]))
 
     # -- commands --------------------------------------------------------------------------------------------------
 

@@ -63,6 +63,39 @@ def test_boot_installs_the_failsafe_and_configures_metering(tmp_path: Path, prot
     _run(tmp_path, play)
 
 
+def test_a_station_that_boots_late_gets_its_failsafe_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """[G-43, E-2]"""
+    monkeypatch.setattr("loadmgr.ocpp.gateway.WITHOUT_BOOT_S", 0.05)
+
+    async def play(manager: LoadManager, gateway: Gateway) -> None:
+        async with charger(gateway, "office-1", protocol="ocpp2.0.1", boots=False) as raw:
+            await asyncio.sleep(0.4)
+            assert raw.calls == []  # a 2.x station takes nothing before it has booted
+            about = {"model": "m", "vendorName": "v"}
+            await raw.ask("BootNotification", {"chargingStation": about, "reason": "PowerUp"})
+            await until(lambda: manager.state.stations[StationId("office-1")].failsafe is FailsafeState.CONFIRMED)
+
+    _run(tmp_path, play)
+
+
+def test_a_failsafe_is_tried_until_it_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """[A.15, B21]"""
+    monkeypatch.setattr("loadmgr.ocpp.gateway.FAILSAFE_RETRY_S", (0.02, 0.05))
+
+    async def play(manager: LoadManager, gateway: Gateway) -> None:
+        station = StationId("office-1")
+        async with charger(gateway, "office-1", boots=False) as raw:
+            raw.status = "Rejected"
+            await raw.ask("BootNotification", {"chargePointVendor": "v", "chargePointModel": "m"})
+            await until(lambda: len(raw.profiles("TxDefaultProfile")) >= 5)
+            assert manager.state.stations[station].failsafe is FailsafeState.REFUSED
+            assert any(c[2] == "ChangeConfiguration" for c in raw.calls), "a refusal must not stop the configuration"
+            raw.status = "Accepted"
+            await until(lambda: manager.state.stations[station].failsafe is FailsafeState.CONFIRMED)
+
+    _run(tmp_path, play)
+
+
 def test_a_session_from_plug_in_to_plug_out_with_its_profile(tmp_path: Path) -> None:
     """[A-6, A-22, D-43]"""
 
