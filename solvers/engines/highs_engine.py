@@ -59,7 +59,7 @@ class HighsEngine:
                 known.col_value = options.point.tolist()
                 highs.setSolution(known)
         elif options.start is not None:
-            highs.setBasis(_basis(options.start))
+            highs.setBasis(basis_of(options.start))
         ran = highs.run()
         return _result(highs, program, options, is_error=ran == highspy.HighsStatus.kError)
 
@@ -78,7 +78,8 @@ def _highs(options: RunOptions) -> Any:  # highspy has no types
     return highs
 
 
-def _basis(start: Basis) -> Any:  # highspy has no types
+def basis_of(start: Basis) -> Any:  # highspy has no types
+    """A starting basis as HiGHS takes it."""
     basis = highspy.HighsBasis()
     basis.valid = True
     basis.alien = True  # carried over from another program: HiGHS completes and repairs it

@@ -35,7 +35,7 @@ from solvers import (
     solve_many,
     value,
 )
-from solvers.engines.highs_engine import HighsEngine
+from solvers.engines.highs_engine import HighsEngine, basis_of
 from solvers.formulation import build
 from solvers.parts import Floats
 from solvers.program import LinearProgram
@@ -113,10 +113,7 @@ def _our_basis(problem: ChargingProblem) -> Any:
     """The basis that a cold ``solve`` starts from, as HiGHS takes it."""
     program, layout = build(problem)
     start = _plain_start(problem, layout, program, HighsEngine.new_statuses)
-    basis = highspy.HighsBasis()
-    basis.valid = basis.alien = True
-    basis.col_status, basis.row_status = start.columns.tolist(), start.rows.tolist()
-    return basis
+    return basis_of(start)
 
 
 def _cold() -> list[dict[str, Any]]:
