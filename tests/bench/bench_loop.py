@@ -27,7 +27,7 @@ from tests.support.chargers import Raw, header, start
 
 ROUNDS = 7
 LIMIT_A = 8.0
-STEP_FRAC = 0.12
+STEP_FRAC = 0.15
 """Every round the uncontrolled load rises by this part of the limit: more than the margin, so it is an overload."""
 REPEATS = {54: 4, 500: 2}
 PASSWORD = "bench-password-0001"
@@ -140,9 +140,8 @@ async def _measure(n: int) -> tuple[list[float], list[float]]:
                     bounds = evse_bounds(manager.state, manager.site.root, manager.now())
                     total_a = max(bounds.high_a) + LIMIT_A * n * STEP_FRAC * (number + 1)
                     taken = await _loop_once(fleet, total_a)
-                    if taken is None:
-                        break  # every car is paused already: nothing is left to cut
-                    loops.append(taken)
+                    if taken is not None:  # else the rise stayed inside what the margin absorbs, or all are paused
+                        loops.append(taken)
             for reader in readers:
                 reader.cancel()
             await asyncio.gather(*readers, return_exceptions=True)
