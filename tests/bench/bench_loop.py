@@ -29,6 +29,7 @@ ROUNDS = 7
 LIMIT_A = 8.0
 STEP_FRAC = 0.15
 """Every round the uncontrolled load rises by this part of the limit: more than the margin, so it is an overload."""
+LEAST = 10
 REPEATS = {54: 4, 500: 2}
 PASSWORD = "bench-password-0001"
 
@@ -190,8 +191,9 @@ def run() -> list[dict[str, Any]]:
             loops += more_loops
             echoes += more_echoes
         echo = statistics.median(echoes)
-        if len(loops) < 10:
-            raise RuntimeError(f"only {len(loops)} overloads led to a cut: too few for a figure")
+        if len(loops) < LEAST:
+            print(f"{n} EVSEs: only {len(loops)} overloads led to a cut within 2 s, too few for a figure; no row for it")
+            continue
         for name, value in (("p50", statistics.median(loops)), ("p99", statistics.quantiles(loops, n=100)[98])):
             ratio = value / echo
             rows.append(_row(f"overload to SetChargingProfile, {n} EVSEs, {name}", ratio, "x echo", target))
