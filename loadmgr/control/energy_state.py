@@ -63,7 +63,7 @@ class EnergyState:
 
 
 def with_base(state: EnergyState, node: NodeId, at: datetime, measured: tuple[float, float]) -> EnergyState:
-    """After a node's base load was estimated; ``measured`` is (kW, what the known series say for now in kW)."""
+    """After a node's base load was estimated; ``measured`` is (kW, what the known series say for that moment in kW)."""
     value_kw, shape_kw = measured
     known = state.errors.get(node, Errors())
     after = spread.expect(spread.measured(known, at, value_kw, shape_kw), at, value_kw, shape_kw)
