@@ -78,6 +78,11 @@ class EvseState:
     off_since: datetime | None = None
     plugged_at: datetime | None = None
     phases_seen: int = 0
+    form_no: int = 0
+    """Place on the ladder of forms that works, or is tried next [A-40]."""
+    n_remedies: int = 0
+    """Remedies tried since the car began to draw more than it may."""
+    remedied_at: datetime | None = None
 
     @property
     def last_order(self) -> Order | None:
@@ -276,3 +281,8 @@ def _spare(state: EvseState, event: ev.MeterSample, drawn_a: float, evse: Evse) 
     since = state.spare_since or event.measured_at
     known = (event.measured_at - since).total_seconds() >= SPARE_S
     return replace(state, spare_since=since, learned_max_a=drawn_a if known else state.learned_max_a)
+
+
+def with_remedy(state: EvseState, event: ev.RemedyTried) -> EvseState:
+    """Note what was done about a charger that does not obey."""
+    return replace(state, form_no=event.form_no, n_remedies=state.n_remedies + 1, remedied_at=event.at)

@@ -9,6 +9,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from loadmgr.domain.charger_events import (
+    CompositeRead,
+    DerAlarm,
+    DerControlChanged,
+    DerControlStored,
+    EvseReserved,
+    ExternalLimitCleared,
+    ExternalLimitSet,
+    MilestoneReached,
+    ModeChanged,
+    NeedsStated,
+    PriorityChanged,
+    RemedyTried,
+    ReservationEnded,
+    SessionBounded,
+    TraitsKnown,
+)
 from loadmgr.domain.ids import EvseId, LimitId, MeterId, SessionId, StationId
 from loadmgr.domain.limits import Limit
 from loadmgr.domain.plan import Plan, Setpoint
@@ -321,6 +338,21 @@ Event = (
     | SetpointAnswered
     | SetpointUnanswered
     | CommandAnswered
+    | TraitsKnown
+    | RemedyTried
+    | CompositeRead
+    | NeedsStated
+    | SessionBounded
+    | ModeChanged
+    | PriorityChanged
+    | ExternalLimitSet
+    | ExternalLimitCleared
+    | DerControlStored
+    | DerControlChanged
+    | DerAlarm
+    | EvseReserved
+    | ReservationEnded
+    | MilestoneReached
     | AlarmRaised
     | AlarmCleared
 )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from loadmgr.domain.ids import EvseId, NodeId, SessionId
+from loadmgr.domain.traits import ProfileForm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +133,7 @@ class Setpoint:
     """Our order to one EVSE: at most ``current_a`` per phase until ``valid_until``; then its fail-safe holds.
 
     ``transaction`` is the protocol's id of the running transaction, or empty when there is none.
-    ``bound_by`` names what kept the value from being higher.
+    ``bound_by`` names what kept the value from being higher. ``form`` is how it is dressed for the charger.
     """
 
     no: int
@@ -143,6 +144,14 @@ class Setpoint:
     valid_until: datetime
     transaction: str = ""
     bound_by: str = ""
+    form: ProfileForm = ProfileForm()
+    power_kw: float | None = None
+    """For a bidirectional session: exchange exactly this at the EVSE, negative delivers (central setpoint, 2.1).
+    ``current_a`` still bounds what it may draw."""
+    voltage_v: float = 230.0
+    """Nominal, line to neutral: what a limit in watts is computed with [A-70]."""
+    is_update: bool = False
+    """The dynamic profile is installed: only its values are sent (domain rule A.12)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

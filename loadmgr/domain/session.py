@@ -61,6 +61,20 @@ class Session:
     """State of charge that the car last told."""
     soc_at_kwh: float = 0.0
     """``energy_kwh`` when it told it."""
+    transfer: str = ""
+    """Energy transfer that the car asked for, e.g. ``AC_BPT``; empty: it never said."""
+    mode: str = ""
+    """2.1: operation mode that the station reports; empty: it never did."""
+    car_min_a: float | None = None
+    car_max_kw: float | None = None
+    car_discharge_kw: float | None = None
+    """Bounds that the car stated."""
+    bound_kwh: float | None = None
+    """The station ends the session at this energy, whatever the driver wants [D-26]."""
+    bound_until: datetime | None = None
+    bound_soc_frac: float | None = None
+    has_priority: bool = False
+    """Priority charging is active (K21, K22)."""
     ended_at: datetime | None = None
     end_reason: str = ""
 

@@ -47,6 +47,13 @@ def to_calls(command: cmd.Command) -> tuple[Call, ...]:
             return (("RemoteStartTransaction", wanted),)
         case cmd.StopSession():
             return (("RemoteStopTransaction", {"transactionId": int(command.transaction)}),)
+        case _:
+            raise ProtocolError(
+                station=str(command.station),
+                action=type(command).__name__,
+                code="NotSupported",
+                detail="OCPP 1.6 has no such message",
+            )
 
 
 def _trigger(message: str, number: int) -> Call:

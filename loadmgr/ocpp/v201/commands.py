@@ -48,6 +48,13 @@ def to_calls(command: cmd.Command) -> tuple[Call, ...]:
             return (("RequestStartTransaction", wanted),)
         case cmd.StopSession():
             return (("RequestStopTransaction", {"transactionId": command.transaction}),)
+        case _:
+            raise ProtocolError(
+                station=str(command.station),
+                action=type(command).__name__,
+                code="NotSupported",
+                detail="OCPP 2.0.1 has no such message",
+            )
 
 
 def _variable(name: str) -> Json:
