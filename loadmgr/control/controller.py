@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from loadmgr.control import dispatch, energy_state, formulate, planning, promise, reconcile, snapshot
+from loadmgr.control import dispatch, energy_state, formulate, obedience, planning, promise, reconcile, snapshot
 from loadmgr.control import state as state_tools
 from loadmgr.control.snapshot import Snapshot
 from loadmgr.control.state import SiteContext, SiteState
@@ -100,14 +100,23 @@ class Controller:
         """Setpoints and alarms that the present state demands. Cheap when nothing has changed."""
         if self.state is self._seen and self._due_at is not None and now < self._due_at:
             return Decision()
-        setpoints = dispatch.to_setpoints(self.state, now)
+        remedies = tuple(obedience.remedies(self.state, now))
+        tried = tuple(event for event, _ in remedies)
+        extra = tuple(command for _, command in remedies if command is not None)
+        # Orders go out on the state as it is after the remedies, so a replay of the events finds the same.
+        after = self.state
+        for event in tried:
+            after = state_tools.apply(after, event)
+        setpoints = dispatch.to_setpoints(after, now)
         alarms = (*reconcile.review(self.state, now), *energy_state.unreported(self.state.energy, now))
         self._seen = self.state
         self._due_at = self._next_look(now)
-        if not setpoints and not alarms:
+        if not setpoints and not alarms and not tried:
             return Decision()
         sent = tuple(ev.SetpointSent(at=now, setpoint=s) for s in setpoints)
-        return Decision(events=(ev.Ticked(at=now), *sent, *alarms), commands=tuple(map(self._command, setpoints)))
+        return Decision(
+            events=(ev.Ticked(at=now), *tried, *sent, *alarms), commands=(*map(self._command, setpoints), *extra)
+        )
 
     def _command(self, setpoint: Setpoint) -> Command:
         station = self.state.site.evses[setpoint.evse].station
@@ -120,6 +129,8 @@ class Controller:
         for limit in (*state.limits.values(), *(x for n in state.site.nodes.values() for x in n.limits)):
             marks += [t for t in (limit.from_at, limit.until_at) if t is not None and t > now]
         for known in state.evses.values():
+            if known.excess_since is not None:
+                marks.append(now + timedelta(seconds=1))
             order = known.last_order
             if order is not None:
                 due = order.sent_at + timedelta(seconds=state.params.refresh_s)

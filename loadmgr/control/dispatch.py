@@ -3,39 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime, timedelta
+from math import inf
 
 from loadmgr import units
-from loadmgr.control import guard
-from loadmgr.control.evse_state import EvseState, Order, Outcome
-from loadmgr.control.fallback import is_plan_fresh, wanted_by_plan, wanted_by_rule
+from loadmgr.control import backflow, charger_state, guard, ladder, v2x
+from loadmgr.control import state as state_tools
+from loadmgr.control.due import EPSILON_A, Target, is_due, life_s, order_a
+from loadmgr.control.evse_state import EvseState, Outcome
+from loadmgr.control.fallback import is_plan_fresh, planned_kw, wanted_by_plan, wanted_by_rule
 from loadmgr.control.guard import Budget, Lane, Wish
 from loadmgr.control.need import Need, need_of
 from loadmgr.control.rows import Age
 from loadmgr.control.state import SiteState
 from loadmgr.domain.ids import EvseId, SessionId
 from loadmgr.domain.plan import Setpoint
+from loadmgr.domain.traits import Kind, ProfileForm
 
 SENSE_A = 0.5
 """A wish below this is no wish for a car that is paused."""
 
-RETRY_UNKNOWN_S = 2.0
-RETRY_REFUSED_S = 10.0
-RETRY_REFUSED_MAX_S = 300.0
-EPSILON_A = 1e-6
 MARGIN_USE = 0.5
 """Orders in force may eat this part of the margin before a small decrease becomes a must: it damps meter noise."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """Where an EVSE shall go. ``must``: a limit demands it, so no comfort rule may hold it up."""
-
-    lane: Lane
-    current_a: float
-    must: bool
-    bound_by: str
 
 
 def needs_of(state: SiteState, now: datetime) -> dict[SessionId, Need]:
@@ -50,29 +40,92 @@ def to_setpoints(state: SiteState, now: datetime) -> tuple[Setpoint, ...]:
     needs = needs_of(state, now)
     wishes = _wishes(state, active, needs, now)
     values = guard.allocate(active, bound, wishes)
-    targets = _released(state, active, bound, (values, wishes))
-    due = [t for t in targets if _is_due(state, t, now)]
-    due.sort(key=lambda t: (t.current_a >= _order_a(state, t.lane), t.lane.evse.id))
-    life = timedelta(seconds=state.params.setpoint_s)
-    return tuple(
-        Setpoint(
-            no=state.last_no + 1 + index,
-            evse=target.lane.evse.id,
-            current_a=target.current_a,
-            n_phases=target.lane.evse.caps.n_phases,
-            made_at=now,
-            valid_until=now + life,
-            transaction=target.lane.session.transaction if target.lane.session is not None else "",
-            bound_by=target.bound_by,
-        )
-        for index, target in enumerate(due)
+    targets = [*_released(state, active, bound, (values, wishes)), *_withheld(state, active)]
+    ordered = [_with_delivery(state, t) for t in targets]
+    if any(t.power_kw is not None for t in ordered):
+        ordered = _bounded(state, ordered, now)
+    due = [t for t in ordered if is_due(state, t, now)]
+    due.sort(key=lambda t: (t.current_a >= order_a(state, t.lane), t.lane.evse.id))
+    return tuple(_setpoint(state, target, state.last_no + 1 + index, now) for index, target in enumerate(due))
+
+
+def _setpoint(state: SiteState, target: Target, no: int, now: datetime) -> Setpoint:
+    """The order that a target becomes, dressed as its charger takes it."""
+    lane = target.lane
+    evse, known = lane.evse, state.evses[lane.evse.id]
+    traits = state.chargers.traits_of(evse.station)
+    form = form_of(state, target)
+    return Setpoint(
+        no=no,
+        evse=evse.id,
+        current_a=target.current_a,
+        n_phases=evse.caps.n_phases,
+        made_at=now,
+        valid_until=now + timedelta(seconds=life_s(state, traits)),
+        transaction=lane.session.transaction if lane.session is not None else "",
+        bound_by=target.bound_by,
+        form=form,
+        power_kw=target.power_kw,
+        voltage_v=evse.caps.voltage_v,
+        is_update=_is_update(known, form, target, now),
     )
+
+
+def form_of(state: SiteState, target: Target) -> ProfileForm:
+    """How to dress the next order of an EVSE."""
+    evse = target.lane.evse
+    form = ladder.form_at(state_tools.forms_of(state, evse.id), state.evses[evse.id].form_no)
+    if target.power_kw is not None:
+        is_dynamic = state.chargers.traits_of(evse.station).supports_dynamic
+        return replace(form, unit="W", kind=Kind.DYNAMIC if is_dynamic else Kind.ABSOLUTE)
+    return replace(form, has_phases=False) if state.evses[evse.id].has_no_phases else form
+
+
+def _is_update(known: EvseState, form: ProfileForm, target: Target, now: datetime) -> bool:
+    """Is the same dynamic profile in force, so that its values are enough [A.12]?"""
+    order = known.last_order
+    if form.kind is not Kind.DYNAMIC or order is None or order.outcome is not Outcome.ACCEPTED:
+        return False
+    mine = target.lane.session.transaction if target.lane.session is not None else ""
+    same = order.setpoint.form == form and order.setpoint.transaction == mine and order.setpoint.power_kw is not None
+    return same and now < order.setpoint.valid_until
+
+
+def _withheld(state: SiteState, active: Sequence[Lane]) -> list[Target]:
+    """A charger that does not obey counts at its maximum and is told zero again and again [G-112]."""
+    return [
+        Target(lane=lane, current_a=0.0, must=True, bound_by="disobeys")
+        for lane in active
+        if lane.session is not None
+        and state.evses[lane.evse.id].is_disobedient
+        and state.stations[lane.evse.station].is_connected
+    ]
+
+
+def _with_delivery(state: SiteState, target: Target) -> Target:
+    """A session that can be asked to deliver is always told its power, so that its operation mode stays one [Q03]."""
+    session = target.lane.session
+    if session is None or not v2x.is_capable(state, session):
+        return target
+    lane = target.lane
+    return replace(target, power_kw=units.a_to_kw(target.current_a, lane.evse.caps.voltage_v, lane.n_used))
+
+
+def _bounded(state: SiteState, targets: Sequence[Target], now: datetime) -> list[Target]:
+    """Delivery that the plan wants and every limit allows, for the cars that are not to charge."""
+    resting = {t.lane.evse.id for t in targets if t.power_kw is not None and t.current_a <= 0.0}
+    plan_kw = {e: kw for e, kw in planned_kw(state, now).items() if e in resting}
+    allowed = backflow.allocate(state, now, backflow.may_deliver(state, now, plan_kw))
+    return [
+        replace(t, power_kw=-allowed.get(t.lane.evse.id, 0.0) if t.lane.evse.id in resting else t.power_kw) for t in targets
+    ]
 
 
 def _wishes(state: SiteState, active: Sequence[Lane], needs: Mapping[SessionId, Need], now: datetime) -> list[Wish]:
     """What the plan (or the rule without a fresh one) wants, in the order in which minima are given."""
     fresh = is_plan_fresh(state, now)
     wanted = wanted_by_plan(state, needs, now) if fresh else wanted_by_rule(state, needs)
+    planned = planned_kw(state, now) if any(v2x.is_capable(state, s) for s in state.sessions.values()) else {}
     found = []
     for lane in active:
         if not lane.is_controllable or lane.session is None:
@@ -80,12 +133,15 @@ def _wishes(state: SiteState, active: Sequence[Lane], needs: Mapping[SessionId, 
         need = needs[lane.session.id]
         known = state.evses[lane.evse.id]
         # A session that the plan does not know yet keeps what it has; its plan is a moment away.
-        value_a = min(wanted.get(lane.session.id, _order_a(state, lane)), lane.evse.caps.current_max_a)
+        value_a = min(wanted.get(lane.session.id, order_a(state, lane)), lane.evse.caps.current_max_a)
+        value_a = min(value_a, _foreign_a(state, lane, now))
         if need.power_max_kw <= 0.0:
             value_a = 0.0
-        if lane.rest_a >= lane.evse.caps.current_min_a and _plan_binding(state, lane) != "price":
+        delivers = planned.get(lane.evse.id, 0.0) < 0.0
+        if lane.rest_a >= lane.evse.caps.current_min_a and _plan_binding(state, lane) != "price" and not delivers:
             value_a = max(value_a, lane.rest_a)  # a lost link would give it that anyway: to pause it frees nothing
-        value_a = _lifted(value_a, known, lane, state, now) if need.is_open else 0.0
+        if not delivers:
+            value_a = _lifted(value_a, known, lane, state, now) if need.is_open else 0.0
         found.append(Wish(lane=lane, wanted_a=value_a, order=_order_of(state, known, need, now)))
     return found
 
@@ -102,6 +158,15 @@ def _lifted(value_a: float, known: EvseState, lane: Lane, state: SiteState, now:
     if value_a < SENSE_A:
         return 0.0
     return max(value_a, minimum_a)
+
+
+def _foreign_a(state: SiteState, lane: Lane, now: datetime) -> float:
+    """What others than us let an EVSE have, A per phase: limits that its station told [A-92]."""
+    current_a, power_kw = charger_state.external_a(state.chargers, lane.evse.id, lane.evse.station, now)
+    found = inf if current_a is None else current_a
+    if power_kw is not None:
+        found = min(found, units.kw_to_a(power_kw, lane.evse.caps.voltage_v, lane.n_used))
+    return found
 
 
 def _order_of(state: SiteState, known: EvseState, need: Need, now: datetime) -> tuple[float | str, ...]:
@@ -130,7 +195,7 @@ def _released(
 ) -> list[Target]:
     """Clip every increase to the room that stays when all orders in force are drawn in full."""
     values, wishes = allotted
-    guard.count(active, bound, {x.evse.id: _order_a(state, x) for x in active if x.is_controllable})
+    guard.count(active, bound, {x.evse.id: order_a(state, x) for x in active if x.is_controllable})
     is_over = any(b.used > b.capacity + MARGIN_USE * b.margin + EPSILON_A for b in bound)
     guard.count(active, bound, {})
     targets = []
@@ -162,52 +227,3 @@ def _plan_binding(state: SiteState, lane: Lane) -> str:
     if state.plan is None or lane.session is None:
         return "evse"
     return next((b.name for b in state.plan.bindings if b.session == lane.session.id), "evse")
-
-
-def _order_a(state: SiteState, lane: Lane) -> float:
-    """The last order that stands; without one, the rest current."""
-    order = state.evses[lane.evse.id].last_order
-    return lane.rest_a if order is None else order.setpoint.current_a
-
-
-def _is_due(state: SiteState, target: Target, now: datetime) -> bool:
-    """Send now? Decreases when they matter, increases at their pace, refreshes before the charger forgets."""
-    known = state.evses[target.lane.evse.id]
-    order = known.last_order
-    if _must_wait(known, now):
-        return False
-    if order is None or now >= order.setpoint.valid_until:
-        return abs(target.current_a - target.lane.rest_a) > EPSILON_A
-    change_a = target.current_a - order.setpoint.current_a
-    deadband_a = max(state.params.deadband_a, state.params.deadband_frac * order.setpoint.current_a)
-    crosses_zero = (target.current_a <= 0.0) != (order.setpoint.current_a <= 0.0)
-    if change_a < -EPSILON_A and (target.must or crosses_zero or -change_a >= deadband_a):
-        return True
-    if order.outcome is Outcome.PENDING:
-        return False
-    if order.outcome is Outcome.UNKNOWN:
-        return (now - order.sent_at).total_seconds() >= RETRY_UNKNOWN_S
-    if change_a > EPSILON_A and (crosses_zero or change_a >= deadband_a) and _may_increase(state, known, now):
-        return True
-    return _is_refresh_due(state, target, order, now)
-
-
-def _must_wait(known: EvseState, now: datetime) -> bool:
-    """After a refusal the next try backs off: 10 s, 20 s, ... 300 s [B21]."""
-    if known.n_refused == 0 or known.refused_at is None:
-        return False
-    wait_s = min(RETRY_REFUSED_S * 2.0 ** (known.n_refused - 1), RETRY_REFUSED_MAX_S)
-    return (now - known.refused_at).total_seconds() < wait_s
-
-
-def _may_increase(state: SiteState, known: EvseState, now: datetime) -> bool:
-    if known.increased_at is None:
-        return True
-    return (now - known.increased_at).total_seconds() >= state.params.increase_interval_s
-
-
-def _is_refresh_due(state: SiteState, target: Target, order: Order, now: datetime) -> bool:
-    """Renew a setpoint that shall stay. One that equals the rest current may expire."""
-    if (now - order.sent_at).total_seconds() < state.params.refresh_s:
-        return False
-    return abs(target.current_a - target.lane.rest_a) > EPSILON_A

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from loadmgr.control import ladder
 from loadmgr.domain import events as ev
 from loadmgr.domain.ids import EvseId, SessionId
-from loadmgr.domain.params import ControlParams
 from loadmgr.domain.plan import Setpoint
-from loadmgr.domain.samples import PerPhase, Quality
+from loadmgr.domain.samples import PerPhase
 from loadmgr.domain.site import Evse
+from loadmgr.domain.traits import ProfileForm
 
 EXPIRY_GRACE = timedelta(seconds=15)
 """A charger's clock may be this late: a setpoint counts that much longer than it says."""
-
-SPARE_A = 1.0
-SPARE_S = 30.0
-"""A car that leaves more than ``SPARE_A`` (or a tenth) of its offer unused for this long shows its own limit [G-111]."""
-
-DRAWING_A = 1.0
-"""Above this current per phase a car draws [C-4]."""
 
 
 class Outcome(StrEnum):
@@ -41,10 +36,34 @@ class Order:
     sent_at: datetime
     outcome: Outcome = Outcome.PENDING
     answered_at: datetime | None = None
+    effective_at: datetime | None = None
+    evidence: str = ""
+    """``offered`` or ``measured``: what showed that it took effect (rule H.1)."""
+    is_decrease: bool = False
 
     def may_hold_at(self, now: datetime) -> bool:
         """False once the charger must have dropped it."""
         return now < self.setpoint.valid_until + EXPIRY_GRACE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Obedience:
+    """How a charger's answers came true. An order is judged when evidence or its absence decides (rule H.1).
+
+    ``effect_s`` is the sum of the times from answer to evidence over the decreases obeyed.
+    """
+
+    n_judged: int = 0
+    n_obeyed: int = 0
+    n_refused: int = 0
+    n_unanswered: int = 0
+    effect_s: float = 0.0
+
+    @property
+    def frac(self) -> float | None:
+        """Obeyed part of everything that was decided, or ``None`` before anything was."""
+        total = self.n_judged + self.n_refused + self.n_unanswered
+        return self.n_obeyed / total if total else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +83,8 @@ class EvseState:
     n_refused: int = 0
     refused_at: datetime | None = None
     settling_a: float = 0.0
+    settling_back_kw: float = 0.0
+    """Delivery that counts until ``settling_until`` although less was accepted."""
     settling_until: datetime | None = None
     moving_until: datetime | None = None
     sample: ev.MeterSample | None = None
@@ -72,6 +93,7 @@ class EvseState:
     is_disobedient: bool = False
     spare_since: datetime | None = None
     learned_max_a: float | None = None
+    learned_at: datetime | None = None
     """What the car was seen to take at most although it was offered more; forgotten when it takes more."""
     increased_at: datetime | None = None
     on_since: datetime | None = None
@@ -80,6 +102,13 @@ class EvseState:
     phases_seen: int = 0
     form_no: int = 0
     """Place on the ladder of forms that works, or is tried next [A-40]."""
+    has_no_phases: bool = False
+    """The charger wants no number of phases (it said ``NoPhaseForDC`` or ``PhaseConflict``)."""
+    obedience: Obedience = Obedience()
+    offer_differs_since: datetime | None = None
+    """The charger says that it offers something else than our order since then [G-125]."""
+    n_same: int = 0
+    """Readings in a row that were equal in every value [G-99]."""
     n_remedies: int = 0
     """Remedies tried since the car began to draw more than it may."""
     remedied_at: datetime | None = None
@@ -116,6 +145,24 @@ def allowed_a(state: EvseState, now: datetime, rest_a: float) -> float:
     return value
 
 
+def delivered_kw(state: EvseState, now: datetime) -> float:
+    """The most that any order which may be in force makes a car deliver, kW, positive [A-101]."""
+    found = 0.0
+    for order in state.orders:
+        if order.outcome is Outcome.ACCEPTED:
+            found = _back_kw(order.setpoint) if order.may_hold_at(now) else 0.0
+    for order in state.orders:
+        if order.outcome is not Outcome.ACCEPTED and order.may_hold_at(now):
+            found = max(found, _back_kw(order.setpoint))
+    if state.settling_until is not None and now < state.settling_until:
+        found = max(found, state.settling_back_kw)
+    return found
+
+
+def _back_kw(setpoint: Setpoint) -> float:
+    return max(-setpoint.power_kw, 0.0) if setpoint.power_kw is not None else 0.0
+
+
 def with_status(state: EvseState, event: ev.EvseStatusChanged) -> EvseState:
     """A reported status; a free EVSE forgets what it knew about the car."""
     if event.status is state.status:
@@ -140,11 +187,15 @@ def with_session(state: EvseState, session: SessionId, at: datetime, settle_s: f
         plugged_at=state.plugged_at or at,
         spare_since=None,
         learned_max_a=None,
+        learned_at=None,
         excess_since=None,
         increased_at=None,
         on_since=None,
         off_since=at,
         phases_seen=0,
+        n_remedies=0,
+        remedied_at=None,
+        offer_differs_since=None,
     )
 
 
@@ -156,6 +207,7 @@ def without_session(state: EvseState, at: datetime, settle_s: float) -> EvseStat
         orders=tuple(o for o in state.orders if o.outcome is not Outcome.ACCEPTED and not o.setpoint.transaction),
         moving_until=at + timedelta(seconds=settle_s),
         settling_a=max((o.setpoint.current_a for o in state.orders if o.may_hold_at(at)), default=0.0),
+        settling_back_kw=delivered_kw(state, at),
         settling_until=at + timedelta(seconds=settle_s),
         spare_since=None,
         on_since=None,
@@ -176,7 +228,7 @@ def with_sent(state: EvseState, setpoint: Setpoint, at: datetime) -> EvseState:
         on, off = None, at
     return replace(
         state,
-        orders=(*kept, Order(setpoint=setpoint, sent_at=at)),
+        orders=(*kept, Order(setpoint=setpoint, sent_at=at, is_decrease=new_a < old_a)),
         increased_at=at if new_a > old_a else state.increased_at,
         on_since=on,
         off_since=off,
@@ -184,23 +236,45 @@ def with_sent(state: EvseState, setpoint: Setpoint, at: datetime) -> EvseState:
     )
 
 
-def with_answer(state: EvseState, event: ev.SetpointAnswered, evse: Evse, rest_a: float) -> EvseState:
-    """Accepted: older orders are gone, a decrease settles. Refused: the older order stands [B21]."""
+def with_refusal(state: EvseState, event: ev.SetpointAnswered, forms: Sequence[ProfileForm]) -> EvseState:
+    """Refused: the older order stands [B21], and the next form is tried [A-40]."""
     order = next((o for o in state.orders if o.setpoint.no == event.no), None)
     if order is None:
         return state
-    if not event.accepted:
-        rest = tuple(o for o in state.orders if o is not order)
-        return replace(state, orders=rest, refused_no=event.no, n_refused=state.n_refused + 1, refused_at=event.at)
-    before_a = allowed_a(state, event.at, rest_a)
+    told = state.obedience
+    return replace(
+        state,
+        orders=tuple(o for o in state.orders if o is not order),
+        refused_no=event.no,
+        n_refused=state.n_refused + 1,
+        refused_at=event.at,
+        form_no=ladder.next_no(forms, state.form_no, event.detail),
+        has_no_phases=state.has_no_phases or ladder.wants_no_phases(event.detail),
+        obedience=replace(told, n_refused=told.n_refused + 1),
+    )
+
+
+def with_acceptance(state: EvseState, event: ev.SetpointAnswered, evse: Evse, rest_a: float) -> EvseState:
+    """Accepted: older orders are gone, a decrease settles."""
+    order = next((o for o in state.orders if o.setpoint.no == event.no), None)
+    if order is None:
+        return state
+    before_a, before_kw = allowed_a(state, event.at, rest_a), delivered_kw(state, event.at)
     newer = tuple(o for o in state.orders if o.setpoint.no > event.no)
     accepted = replace(order, outcome=Outcome.ACCEPTED, answered_at=event.at)
-    after = replace(state, orders=(accepted, *newer), n_refused=0)
+    after = replace(state, orders=(accepted, *newer), n_refused=0, settling_back_kw=0.0)
     value_a = accepted.setpoint.current_a
     settle_end = event.at + timedelta(seconds=evse.caps.settle_s)
-    if value_a < before_a:
-        return replace(after, settling_a=before_a, settling_until=settle_end, moving_until=settle_end)
-    if value_a > before_a:
+    back_kw = _back_kw(accepted.setpoint)
+    if value_a < before_a or back_kw < before_kw:
+        return replace(
+            after,
+            settling_a=max(before_a, value_a),
+            settling_back_kw=max(before_kw, back_kw),
+            settling_until=settle_end,
+            moving_until=settle_end,
+        )
+    if value_a > before_a or back_kw > before_kw:
         return replace(after, moving_until=settle_end)
     return after
 
@@ -209,6 +283,8 @@ def with_no_answer(state: EvseState, event: ev.SetpointUnanswered) -> EvseState:
     """It may be in force or not: keep it, marked unknown. What never left is forgotten."""
     if not event.was_sent:
         return replace(state, orders=tuple(o for o in state.orders if o.setpoint.no != event.no))
+    told = state.obedience
+    state = replace(state, obedience=replace(told, n_unanswered=told.n_unanswered + 1))
     orders = tuple(
         replace(o, outcome=Outcome.UNKNOWN) if o.setpoint.no == event.no and o.outcome is Outcome.PENDING else o
         for o in state.orders
@@ -223,66 +299,16 @@ def with_new_link(state: EvseState) -> EvseState:
     return replace(state, orders=tuple(replace(o, outcome=Outcome.UNKNOWN) for o in state.orders))
 
 
-def with_sample(state: EvseState, event: ev.MeterSample, params: ControlParams, evse: Evse, rest_a: float) -> EvseState:
-    """A live sample: evidence for obedience, for the end of settling, and for a car that takes less."""
-    if event.quality is Quality.HISTORY:
-        return state
-    if state.sample is not None and event.measured_at < state.sample.measured_at:
-        return state  # late sample: keep the newer one
-    if event.measured.current_a is None and event.measured.power_kw is None:
-        return state
-    after = replace(state, sample=event)
-    drawn_a = max(after.draw_a())
-    phases = sum(1 for a in after.draw_a() if a > DRAWING_A)
-    after = replace(after, phases_seen=max(phases, after.phases_seen))
-    after = _judged(after, event, drawn_a, params, ordered_a(state, event.at, rest_a))
-    return _spare(after, event, drawn_a, evse)
-
-
-def tolerance_a(limit_a: float) -> float:
-    """How far a measured current may lie above its limit before it counts as more: max(1 A, 5 %) [H.1]."""
-    return max(1.0, 0.05 * limit_a)
-
-
-def _judged(state: EvseState, event: ev.MeterSample, drawn_a: float, params: ControlParams, ordered: float) -> EvseState:
-    """Does the car obey? Only samples from after the settling time of the last answer speak."""
-    if drawn_a <= ordered + tolerance_a(ordered):
-        settled = state
-        order = state.last_order
-        answered = order.answered_at if order is not None else None
-        if state.settling_until is not None and answered is not None and event.measured_at > answered:
-            settled = replace(state, settling_until=None)
-        since = settled.obeys_since or event.measured_at
-        healed = (event.measured_at - since).total_seconds() >= params.obey_s
-        return replace(
-            settled,
-            excess_since=None,
-            obeys_since=since,
-            is_disobedient=settled.is_disobedient and not healed,
-        )
-    if state.moving_until is not None and event.measured_at < state.moving_until:
-        return state
-    since = state.excess_since or event.measured_at
-    late = (event.measured_at - since).total_seconds() >= params.obey_s
-    return replace(state, excess_since=since, obeys_since=None, is_disobedient=state.is_disobedient or late)
-
-
-def _spare(state: EvseState, event: ev.MeterSample, drawn_a: float, evse: Evse) -> EvseState:
-    """Note since when the car takes clearly less than it is offered [G-111]."""
-    order = state.last_order
-    if state.learned_max_a is not None and drawn_a > state.learned_max_a + SPARE_A:
-        state = replace(state, learned_max_a=None)
-    if order is None or order.outcome is not Outcome.ACCEPTED or order.setpoint.current_a < evse.caps.current_min_a:
-        return replace(state, spare_since=None)
-    if drawn_a >= order.setpoint.current_a - max(SPARE_A, 0.1 * order.setpoint.current_a):
-        return replace(state, spare_since=None)
-    if state.moving_until is not None and event.measured_at < state.moving_until:
-        return state
-    since = state.spare_since or event.measured_at
-    known = (event.measured_at - since).total_seconds() >= SPARE_S
-    return replace(state, spare_since=since, learned_max_a=drawn_a if known else state.learned_max_a)
-
-
 def with_remedy(state: EvseState, event: ev.RemedyTried) -> EvseState:
-    """Note what was done about a charger that does not obey."""
-    return replace(state, form_no=event.form_no, n_remedies=state.n_remedies + 1, remedied_at=event.at)
+    """Note what was done about a charger that does not obey; its last order must be sent again."""
+    orders = state.orders
+    if orders and event.remedy != "stop":
+        orders = (*orders[:-1], replace(orders[-1], outcome=Outcome.UNKNOWN))
+    return replace(state, form_no=event.form_no, n_remedies=state.n_remedies + 1, remedied_at=event.at, orders=orders)
+
+
+def with_doubt(state: EvseState) -> EvseState:
+    """The station's own word contradicts what we think is installed: the last order must be sent again [A-62]."""
+    if not state.orders:
+        return state
+    return replace(state, orders=(*state.orders[:-1], replace(state.orders[-1], outcome=Outcome.UNKNOWN)))

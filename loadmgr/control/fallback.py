@@ -8,7 +8,7 @@ from datetime import datetime
 from loadmgr import units
 from loadmgr.control.need import Need
 from loadmgr.control.state import SiteState
-from loadmgr.domain.ids import SessionId
+from loadmgr.domain.ids import EvseId, SessionId
 
 
 def is_plan_fresh(state: SiteState, now: datetime) -> bool:
@@ -36,6 +36,17 @@ def wanted_by_plan(state: SiteState, needs: Mapping[SessionId, Need], now: datet
         power_kw = max(plan.power_kw[index][step], 0.0)  # a charging profile cannot ask for less than nothing
         wanted[session] = units.kw_to_a(power_kw, voltage_v, need.n_phases)
     return wanted
+
+
+def planned_kw(state: SiteState, now: datetime) -> dict[EvseId, float]:
+    """Power that a fresh plan gives each EVSE now, kW; negative delivers. Empty without a fresh plan."""
+    plan = state.plan
+    if plan is None or not is_plan_fresh(state, now):
+        return {}
+    step = plan.step_at(now)
+    if step is None:
+        return {}
+    return {evse: power[step] for evse, power in zip(plan.evses, plan.power_kw, strict=True)}
 
 
 def wanted_by_rule(state: SiteState, needs: Mapping[SessionId, Need]) -> dict[SessionId, float]:

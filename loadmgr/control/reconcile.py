@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from loadmgr.control import fallback, guard
+from loadmgr.control import fallback, guard, ladder
 from loadmgr.control import rows as row_tools
+from loadmgr.control import state as state_tools
 from loadmgr.control.rows import Age, Load
 from loadmgr.control.state import FailsafeState, SiteState, total_of
 from loadmgr.domain import events as ev
@@ -15,7 +16,8 @@ from loadmgr.domain.ids import NodeId
 
 OFFLINE_S = 60.0
 UNCONFIRMED_S = 60.0
-REFUSED_N = 3
+COMPETES_S = 60.0
+"""A charger that offers something else than our order for this long has another master [G-125]."""
 
 
 def review(state: SiteState, now: datetime) -> tuple[ev.Event, ...]:
@@ -78,12 +80,22 @@ def _evses(state: SiteState, now: datetime) -> Iterator[ev.AlarmRaised]:
                 f"EVSE {known.id} draws {max(known.draw_a()):.1f} A, more than its setpoint allows",
                 "it counts at its hardware maximum; check the charger, or stop the session",
             )
-        if known.n_refused >= REFUSED_N:
+        differs = known.offer_differs_since
+        if differs is not None and (now - differs).total_seconds() >= COMPETES_S and known.last_order is not None:
+            offered_a = known.sample.measured.offered_a if known.sample is not None else None
+            yield _alarm(
+                now,
+                f"competes:{known.id}",
+                Severity.WARNING,
+                f"EVSE {known.id} offers {offered_a or 0.0:.1f} A, our order is {known.last_order.setpoint.current_a:.1f} A",
+                "another controller or a limit in the charger may act as well; let one of them decide",
+            )
+        if ladder.is_lap_over(state_tools.forms_of(state, known.id), known.n_refused):
             yield _alarm(
                 now,
                 f"refuses:{known.id}",
                 Severity.WARNING,
-                f"EVSE {known.id} refused {known.n_refused} setpoints in a row",
+                f"EVSE {known.id} refused {known.n_refused} setpoints in a row, in every form there is",
                 "see its frames in the log for the reason; smart charging may be disabled",
             )
 

@@ -61,7 +61,7 @@ class Replayer:
             expected = self._expected.pop(0) if self._expected else None
             if expected != event.setpoint:
                 self._note("setpoint", str(event.setpoint), str(expected))
-        elif self._expected and not isinstance(event, ev.AlarmRaised | ev.AlarmCleared | ev.PeakIncurred):
+        elif self._expected and not isinstance(event, ev.AlarmRaised | ev.AlarmCleared | ev.PeakIncurred | ev.RemedyTried):
             self._note("setpoint", "none", str(self._expected[0]))
             self._expected = []
         if isinstance(event, ev.PlanMade):

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from loadmgr import units
-from loadmgr.control import baseload, evse_state
+from loadmgr.control import baseload, evse_state, ladder
 from loadmgr.control.charger_state import ChargerState
 from loadmgr.control.energy_state import EnergyState
 from loadmgr.control.evse_state import EvseState
@@ -22,6 +22,7 @@ from loadmgr.domain.series import UncontrolledLoad
 from loadmgr.domain.session import Session
 from loadmgr.domain.site import Site
 from loadmgr.domain.tariff import Tariff
+from loadmgr.domain.traits import ProfileForm
 
 
 class FailsafeState(StrEnum):
@@ -99,6 +100,12 @@ def initial(context: SiteContext) -> SiteState:
         stations={s.id: StationState(id=s.id) for s in context.site.stations.values()},
         evses={e: EvseState(id=e) for e in context.site.evses},
     )
+
+
+def forms_of(state: SiteState, evse: EvseId) -> tuple[ProfileForm, ...]:
+    """The forms in which setpoints of an EVSE are tried, in order."""
+    station = state.site.evses[evse].station
+    return ladder.forms(state.chargers.traits_of(station), len(state.site.stations[station].evses))
 
 
 def rest_a(state: SiteState, evse: EvseId) -> float:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TypeVar, assert_never
 
 from loadmgr import units
-from loadmgr.control import baseload, charger_state, energy_state, evse_state, session_tools
+from loadmgr.control import baseload, charger_state, energy_state, evidence, evse_state, session_tools
 from loadmgr.control.evse_state import EvseState
 from loadmgr.control.site_state import (
     FailsafeState,
@@ -17,6 +17,7 @@ from loadmgr.control.site_state import (
     StationState,
     allowed_a,
     evse_bounds,
+    forms_of,
     initial,
     promised_rest_a,
     rest_a,
@@ -36,6 +37,7 @@ __all__ = [
     "allowed_a",
     "apply",
     "evse_bounds",
+    "forms_of",
     "initial",
     "promised_rest_a",
     "rest_a",
@@ -105,8 +107,11 @@ def apply(state: SiteState, event: ev.Event) -> SiteState:
             evse = state.site.evses.get(event.evse)
             if evse is None:
                 return state
+            if not event.accepted:
+                found = forms_of(state, event.evse)
+                return _evse(state, event.evse, lambda e: evse_state.with_refusal(e, event, found))
             rest = rest_a(state, event.evse)
-            return _evse(state, event.evse, lambda e: evse_state.with_answer(e, event, evse, rest))
+            return _evse(state, event.evse, lambda e: evse_state.with_acceptance(e, event, evse, rest))
         case ev.SetpointUnanswered():
             return _evse(state, event.evse, lambda e: evse_state.with_no_answer(e, event))
         case ev.CommandAnswered() | ev.MilestoneReached():
@@ -115,9 +120,11 @@ def apply(state: SiteState, event: ev.Event) -> SiteState:
             return _stated(state, event)
         case ev.RemedyTried():
             return _evse(state, event.evse, lambda e: evse_state.with_remedy(e, event))
+        case ev.CompositeRead():
+            after = replace(state, chargers=charger_state.apply(state.chargers, event))
+            return _evse(after, event.evse, evse_state.with_doubt) if event.differs else after
         case (
             ev.TraitsKnown()
-            | ev.CompositeRead()
             | ev.ExternalLimitSet()
             | ev.ExternalLimitCleared()
             | ev.DerControlStored()
@@ -247,7 +254,7 @@ def _sample(state: SiteState, event: ev.MeterSample) -> SiteState:
 def _evse_sample(state: SiteState, evse_key: EvseId, event: ev.MeterSample) -> SiteState:
     evse = state.site.evses[evse_key]
     rest = promised_rest_a(state, evse_key)
-    after = _evse(state, evse_key, lambda e: evse_state.with_sample(e, event, state.params, evse, rest))
+    after = _evse(state, evse_key, lambda e: evidence.with_sample(e, event, state.params, evse, rest))
     session = after.sessions.get(event.session) if event.session is not None else None
     if session is None or event.quality is Quality.HISTORY:
         return after
