@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from loadmgr.control import dispatch, energy_state, formulate, obedience, planning, promise, reconcile, snapshot
+from loadmgr.control import dispatch, energy_state, formulate, obedience, pauses, planning, promise, reconcile, snapshot
 from loadmgr.control import state as state_tools
 from loadmgr.control.snapshot import Snapshot
 from loadmgr.control.state import SiteContext, SiteState
@@ -100,23 +100,37 @@ class Controller:
         """Setpoints and alarms that the present state demands. Cheap when nothing has changed."""
         if self.state is self._seen and self._due_at is not None and now < self._due_at:
             return Decision()
-        remedies = tuple(obedience.remedies(self.state, now))
-        tried = tuple(event for event, _ in remedies)
-        extra = tuple(command for _, command in remedies if command is not None)
-        # Orders go out on the state as it is after the remedies, so a replay of the events finds the same.
+        tried, extra = self._remedies(now)
+        # Orders are made on the state as it is after the remedies, so a replay of the events finds the same.
         after = self.state
         for event in tried:
             after = state_tools.apply(after, event)
-        setpoints = dispatch.to_setpoints(after, now)
+        orders = dispatch.to_orders(after, now)
+        stops = [found for evse in orders.pauses if (found := pauses.stop(after, evse, now)) is not None]
+        tried += [event for event, _ in stops]
+        extra += [command for _, command in stops]
         alarms = (*reconcile.review(self.state, now), *energy_state.unreported(self.state.energy, now))
         self._seen = self.state
         self._due_at = self._next_look(now)
-        if not setpoints and not alarms and not tried:
+        if not orders.setpoints and not alarms and not tried:
             return Decision()
-        sent = tuple(ev.SetpointSent(at=now, setpoint=s) for s in setpoints)
-        return Decision(
-            events=(ev.Ticked(at=now), *tried, *sent, *alarms), commands=(*map(self._command, setpoints), *extra)
-        )
+        sent = tuple(ev.SetpointSent(at=now, setpoint=s) for s in orders.setpoints)
+        commands = (*map(self._command, orders.setpoints), *extra)
+        return Decision(events=(ev.Ticked(at=now), *tried, *sent, *alarms), commands=commands)
+
+    def _remedies(self, now: datetime) -> tuple[list[ev.Event], list[Command]]:
+        """What is done about chargers that do not obey, and for cars that were paused by a stop."""
+        events: list[ev.Event] = []
+        commands: list[Command] = []
+        for event, command in obedience.remedies(self.state, now):
+            events.append(event)
+            if command is not None:
+                commands.append(command)
+        for event, start in pauses.resumptions(self.state, now):
+            events.append(event)
+            commands.append(start)
+        events += pauses.carried(self.state, now)
+        return events, commands
 
     def _command(self, setpoint: Setpoint) -> Command:
         station = self.state.site.evses[setpoint.evse].station
@@ -129,7 +143,7 @@ class Controller:
         for limit in (*state.limits.values(), *(x for n in state.site.nodes.values() for x in n.limits)):
             marks += [t for t in (limit.from_at, limit.until_at) if t is not None and t > now]
         for known in state.evses.values():
-            if known.excess_since is not None:
+            if known.excess_since is not None or known.paused is not None:
                 marks.append(now + timedelta(seconds=1))
             order = known.last_order
             if order is not None:

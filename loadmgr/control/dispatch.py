@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from math import inf
 
 from loadmgr import units
-from loadmgr.control import backflow, charger_state, guard, ladder, v2x
+from loadmgr.control import backflow, charger_state, guard, ladder, pauses, v2x
 from loadmgr.control import state as state_tools
 from loadmgr.control.due import EPSILON_A, Target, is_due, life_s, order_a
 from loadmgr.control.evse_state import EvseState, Outcome
@@ -33,8 +33,21 @@ def needs_of(state: SiteState, now: datetime) -> dict[SessionId, Need]:
     return {s.id: need_of(state, s, now) for s in state.sessions.values()}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Orders:
+    """Setpoints to send, decreases first, and the EVSEs that only a remote stop can pause now."""
+
+    setpoints: tuple[Setpoint, ...]
+    pauses: tuple[EvseId, ...] = ()
+
+
 def to_setpoints(state: SiteState, now: datetime) -> tuple[Setpoint, ...]:
-    """The setpoints to send at ``now``, decreases first; the numbers continue ``state.last_no``."""
+    """The setpoints to send at ``now``; see ``to_orders``."""
+    return to_orders(state, now).setpoints
+
+
+def to_orders(state: SiteState, now: datetime) -> Orders:
+    """What to order at ``now``; the numbers of setpoints continue ``state.last_no``."""
     active = guard.lanes(state, now)
     bound = guard.budgets(state, now, active)
     needs = needs_of(state, now)
@@ -44,9 +57,19 @@ def to_setpoints(state: SiteState, now: datetime) -> tuple[Setpoint, ...]:
     ordered = [_with_delivery(state, t) for t in targets]
     if any(t.power_kw is not None for t in ordered):
         ordered = _bounded(state, ordered, now)
-    due = [t for t in ordered if is_due(state, t, now)]
+    stopped = [t for t in ordered if _needs_stop(state, t)]
+    due = [t for t in ordered if t not in stopped and is_due(state, t, now)]
     due.sort(key=lambda t: (t.current_a >= order_a(state, t.lane), t.lane.evse.id))
-    return tuple(_setpoint(state, target, state.last_no + 1 + index, now) for index, target in enumerate(due))
+    return Orders(
+        setpoints=tuple(_setpoint(state, target, state.last_no + 1 + index, now) for index, target in enumerate(due)),
+        pauses=tuple(t.lane.evse.id for t in stopped),
+    )
+
+
+def _needs_stop(state: SiteState, target: Target) -> bool:
+    """Shall a running car draw nothing at a charger that only a remote stop pauses?"""
+    is_running = pauses.floor_a(state, target.lane.evse.id) > 0.0
+    return target.current_a <= 0.0 and is_running and pauses.is_stoppable(state, target.lane.evse.id)
 
 
 def _setpoint(state: SiteState, target: Target, no: int, now: datetime) -> Setpoint:

@@ -12,11 +12,16 @@ from loadmgr.domain import events as ev
 from loadmgr.domain.ids import EvseId, SessionId
 from loadmgr.domain.plan import Setpoint
 from loadmgr.domain.samples import PerPhase
+from loadmgr.domain.session import Session
 from loadmgr.domain.site import Evse
 from loadmgr.domain.traits import ProfileForm
 
 EXPIRY_GRACE = timedelta(seconds=15)
 """A charger's clock may be this late: a setpoint counts that much longer than it says."""
+
+
+PAUSE_S = 60.0
+"""A session that ends this soon after a stop that was to pause it is paused, not over."""
 
 
 class Outcome(StrEnum):
@@ -112,6 +117,13 @@ class EvseState:
     n_remedies: int = 0
     """Remedies tried since the car began to draw more than it may."""
     remedied_at: datetime | None = None
+    pausing_at: datetime | None = None
+    """When a remote stop was sent to pause the car."""
+    paused: Session | None = None
+    """The session that a remote stop of ours ended; the car is still there."""
+    paused_at: datetime | None = None
+    resumed_at: datetime | None = None
+    """When a remote start was sent to resume it."""
 
     @property
     def last_order(self) -> Order | None:
@@ -174,7 +186,12 @@ def with_status(state: EvseState, event: ev.EvseStatusChanged) -> EvseState:
     elif plugged is None and event.status is not ev.EvseStatus.RESERVED:
         plugged = event.at
     return replace(
-        state, status=event.status, plugged_at=plugged, spare_since=None, phases_seen=0 if free else state.phases_seen
+        state,
+        status=event.status,
+        plugged_at=plugged,
+        spare_since=None,
+        phases_seen=0 if free else state.phases_seen,
+        paused=None if free else state.paused,
     )
 
 
@@ -199,8 +216,9 @@ def with_session(state: EvseState, session: SessionId, at: datetime, settle_s: f
     )
 
 
-def without_session(state: EvseState, at: datetime, settle_s: float) -> EvseState:
+def without_session(state: EvseState, session: Session, at: datetime, settle_s: float) -> EvseState:
     """The transaction ended: its profile is gone in the station [A-4], the current falls to zero."""
+    was_paused = state.pausing_at is not None and (at - state.pausing_at).total_seconds() <= PAUSE_S
     return replace(
         state,
         session=None,
@@ -212,6 +230,10 @@ def without_session(state: EvseState, at: datetime, settle_s: float) -> EvseStat
         spare_since=None,
         on_since=None,
         off_since=at,
+        pausing_at=None,
+        paused=session if was_paused else None,
+        paused_at=at if was_paused else None,
+        resumed_at=None,
     )
 
 
@@ -301,6 +323,10 @@ def with_new_link(state: EvseState) -> EvseState:
 
 def with_remedy(state: EvseState, event: ev.RemedyTried) -> EvseState:
     """Note what was done about a charger that does not obey; its last order must be sent again."""
+    if event.remedy == "pause":
+        return replace(state, pausing_at=event.at)
+    if event.remedy == "resume":
+        return replace(state, resumed_at=event.at)
     orders = state.orders
     if orders and event.remedy != "stop":
         orders = (*orders[:-1], replace(orders[-1], outcome=Outcome.UNKNOWN))

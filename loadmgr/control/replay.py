@@ -12,6 +12,10 @@ from loadmgr.domain import events as ev
 from loadmgr.domain.plan import Setpoint
 
 
+_BETWEEN = ev.AlarmRaised | ev.AlarmCleared | ev.PeakIncurred | ev.RemedyTried | ev.IntentSet
+"""What a tick may say between its mark and its setpoints."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
     """A decision of the log that replay does not reproduce."""
@@ -61,7 +65,9 @@ class Replayer:
             expected = self._expected.pop(0) if self._expected else None
             if expected != event.setpoint:
                 self._note("setpoint", str(event.setpoint), str(expected))
-        elif self._expected and not isinstance(event, ev.AlarmRaised | ev.AlarmCleared | ev.PeakIncurred | ev.RemedyTried):
+        elif self._expected and not isinstance(
+            event, ev.AlarmRaised | ev.AlarmCleared | ev.PeakIncurred | ev.RemedyTried | ev.IntentSet
+        ):
             self._note("setpoint", "none", str(self._expected[0]))
             self._expected = []
         if isinstance(event, ev.PlanMade):

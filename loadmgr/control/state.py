@@ -76,6 +76,7 @@ def apply(state: SiteState, event: ev.Event) -> SiteState:
             if session is None:
                 return state
             changed = replace(session, intent=event.intent)
+            state = _evse(state, session.evse, lambda e: replace(e, paused=None))
             energy = energy_state.with_new_intent(state.energy, session.id)
             return replace(state, sessions=_with(state.sessions, session.id, changed), energy=energy)
         case ev.MeterSample():
@@ -216,7 +217,7 @@ def _session_ended(state: SiteState, event: ev.SessionEnded) -> SiteState:
     after = state
     if state.evses[session.evse].session == session.id:
         settle_s = state.site.evses[session.evse].caps.settle_s
-        after = _evse(state, session.evse, lambda e: evse_state.without_session(e, event.at, settle_s))
+        after = _evse(state, session.evse, lambda e: evse_state.without_session(e, session, event.at, settle_s))
     ended = dict(list(state.ended.items())[-(ENDED_KEPT - 1) :])
     ended[session.id] = session
     energy = energy_state.with_ended(after.energy, session)
