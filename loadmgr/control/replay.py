@@ -11,7 +11,6 @@ from loadmgr.control.state import SiteContext, SiteState
 from loadmgr.domain import events as ev
 from loadmgr.domain.plan import Setpoint
 
-
 _BETWEEN = ev.AlarmRaised | ev.AlarmCleared | ev.PeakIncurred | ev.RemedyTried | ev.IntentSet
 """What a tick may say between its mark and its setpoints."""
 
