@@ -45,6 +45,7 @@ bench: $(READY)
 
 docs: $(READY)
 	$(PY) -m loadmgr.sitefile.reference > docs/reference/site-file.md
+	$(PY) -m loadmgr.ocpp.actions > docs/reference/ocpp-actions.md
 	$(VENV)/bin/mkdocs build --strict
 
 lock: $(READY)

@@ -8,15 +8,19 @@ from fastapi import APIRouter, Depends, FastAPI, Request, Response
 
 from api import errors
 from api.deps import Service
-from api.routes import energy, events, health, limits, plans, sessions, sites, stations
+from api.routes import chargers, energy, events, grid, health, limits, plans, probe, reservations, sessions, sites, stations
 from loadmgr.runtime import LoadManager
 
 PREFIX = "/api/v1"
 _ROUTERS = (
     sites.router,
     stations.router,
+    probe.router,
     sessions.router,
+    reservations.router,
     limits.router,
+    chargers.router,
+    grid.router,
     plans.router,
     energy.router,
     events.router,

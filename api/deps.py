@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from api import metrics
 from api.auth import AccessError, Actor, Keys, Role
+from loadmgr.grid_service import GridService
 from loadmgr.runtime import LoadManager
 
 _HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, description="operator's or viewer's key")
@@ -24,11 +26,20 @@ class Service:
     manager: LoadManager
     keys: Keys
     metrics: CollectorRegistry
+    grid: GridService
+    numbers: Iterator[int]
+    """Of commands that routes send; their answers carry them."""
 
     @classmethod
     def of(cls, manager: LoadManager, key: str, viewer_key: str | None) -> Service:
         """A service with fresh counters of wrong keys."""
-        return cls(manager=manager, keys=Keys(operator=key, viewer=viewer_key), metrics=metrics.registry(manager))
+        return cls(
+            manager=manager,
+            keys=Keys(operator=key, viewer=viewer_key),
+            metrics=metrics.registry(manager),
+            grid=GridService(manager),
+            numbers=itertools.count(1),
+        )
 
     def provider(self) -> Callable[[Request], None]:
         """The dependency that hands this service to the routes behind it."""
@@ -66,8 +77,18 @@ def _metrics(request: Request) -> CollectorRegistry:
     return _service(request).metrics
 
 
+def _grid(request: Request) -> GridService:
+    return _service(request).grid
+
+
+def _number(request: Request) -> int:
+    return next(_service(request).numbers)
+
+
 Manager = Annotated[LoadManager, Depends(_manager)]
 Viewer = Annotated[Actor, Depends(_actor)]
 Operator = Annotated[Actor, Depends(_operator)]
 Metrics = Annotated[CollectorRegistry, Depends(_metrics)]
 Count = Annotated[int, Query(ge=1, le=500, description="how many at the most")]
+Grid = Annotated[GridService, Depends(_grid)]
+Number = Annotated[int, Depends(_number)]

@@ -8,10 +8,16 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from loadmgr.control import obedience
+from loadmgr.control.obedience import FORM, RESEND, STOP
+from loadmgr.control.pauses import PAUSE, RESUME
+from loadmgr.control.state import SiteState
 from loadmgr.control.view import node_loads
 from loadmgr.domain.site import PHASES
 from loadmgr.figures import Stats
 from loadmgr.runtime import LoadManager
+
+OUTCOMES = ("obeyed", "not-followed", "refused", "unanswered")
 
 
 class SiteCollector(Collector):
@@ -25,6 +31,8 @@ class SiteCollector(Collector):
         yield from self._nodes()
         yield from self._service()
         yield from self._counters()
+        yield from self._obedience()
+        yield from self._remedies()
 
     def _nodes(self) -> Iterator[Metric]:
         power = GaugeMetricFamily("loadmgr_node_power_kw", "Load below a node, import positive", labels=["node"])
@@ -80,6 +88,48 @@ class SiteCollector(Collector):
         )
         for name, text, value in values:
             yield CounterMetricFamily(name, text, value=value)
+
+    def _obedience(self) -> Iterator[Metric]:
+        frac = GaugeMetricFamily("loadmgr_obeyed_frac", "Part of the decided orders obeyed", labels=["station"])
+        model = GaugeMetricFamily("loadmgr_model_obeyed_frac", "The same per model and firmware", labels=["model"])
+        orders = CounterMetricFamily("loadmgr_orders", "Decided orders by outcome", labels=["station", "outcome"])
+        effect = CounterMetricFamily("loadmgr_effect_seconds", "From answers to evidence, summed", labels=["station"])
+        for figure in obedience.by_station(self._manager.state):
+            counts = figure.counts
+            if figure.obeyed_frac is not None:
+                frac.add_metric([figure.name], figure.obeyed_frac)
+            missed = counts.n_judged - counts.n_obeyed
+            outcomes = (counts.n_obeyed, missed, counts.n_refused, counts.n_unanswered)
+            for name, value in zip(OUTCOMES, outcomes, strict=True):
+                orders.add_metric([figure.name, name], value)
+            effect.add_metric([figure.name], counts.effect_s)
+        for figure in obedience.by_model(self._manager.state):
+            if figure.obeyed_frac is not None:
+                model.add_metric([figure.name], figure.obeyed_frac)
+        yield from (frac, model, orders, effect)
+
+    def _remedies(self) -> Iterator[Metric]:
+        stats, state, now = self._manager.stats, self._manager.state, self._manager.now()
+        tried = CounterMetricFamily("loadmgr_remedies", "What was done beyond the plain order, by kind", labels=["remedy"])
+        done = {RESEND: stats.resends, FORM: stats.forms_changed, STOP: stats.stops}
+        for remedy, n_tried in {**done, PAUSE: stats.pauses, RESUME: stats.resumes}.items():
+            tried.add_metric([remedy], n_tried)
+        yield tried
+        yield CounterMetricFamily(
+            "loadmgr_composites_differed", "Composite schedules that were not as ordered", value=stats.composites_differed
+        )
+        foreign = [x for x in state.chargers.externals.values() if x.until_at is None or now < x.until_at]
+        values = (
+            ("loadmgr_disobedient_evses", "EVSEs that count at their maximum", _disobedient(state)),
+            ("loadmgr_external_limits", "Limits that others imposed on chargers", float(len(foreign))),
+            ("loadmgr_der_alarms", "DER functions that tripped", float(len(state.chargers.der_alarms))),
+        )
+        for name, text, value in values:
+            yield GaugeMetricFamily(name, text, value=value)
+
+
+def _disobedient(state: SiteState) -> float:
+    return float(sum(1 for e in state.evses.values() if e.is_disobedient))
 
 
 def _per_hour(stats: Stats) -> float:

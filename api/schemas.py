@@ -9,9 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 
 from loadmgr.domain.events import AlarmRaised
 from loadmgr.domain.limits import Limit, LimitKind
-from loadmgr.domain.session import ENERGY_MAX_KWH, PRIORITY_MAX, PRIORITY_MIN, Session
 
-STAY_MAX = timedelta(days=7)
 Name = Annotated[str, Field(min_length=1, max_length=80)]
 PerPhase = tuple[float, float, float]
 
@@ -91,72 +89,6 @@ class StationOut(Wire):
     failsafe: str
     failsafe_a: float | None
     evses: list[EvseOut]
-
-
-class SessionOut(Wire):
-    """A session; energy counts from its start."""
-
-    id: str
-    evse: str
-    transaction: str
-    id_tag: str
-    started_at: datetime
-    ended_at: datetime | None
-    end_reason: str
-    energy_kwh: float
-    energy_wanted_kwh: float | None
-    depart_at: datetime | None
-    priority: float
-    intent_source: str
-    capacity_kwh: float | None
-    soc_frac: float | None
-    soc_target_frac: float | None
-    may_discharge: bool
-    reserve_frac: float
-
-    @classmethod
-    def of(cls, session: Session) -> Self:
-        """From the domain."""
-        return cls(
-            id=session.id,
-            evse=session.evse,
-            transaction=session.transaction,
-            id_tag=session.id_tag,
-            started_at=session.started_at,
-            ended_at=session.ended_at,
-            end_reason=session.end_reason,
-            energy_kwh=round(session.energy_kwh, 4),
-            energy_wanted_kwh=session.intent.energy_kwh,
-            depart_at=session.intent.depart_at,
-            priority=session.intent.priority,
-            intent_source=session.intent.source,
-            capacity_kwh=session.intent.capacity_kwh,
-            soc_frac=session.soc_frac,
-            soc_target_frac=session.intent.soc_target_frac,
-            may_discharge=session.intent.may_discharge,
-            reserve_frac=session.intent.reserve_frac,
-        )
-
-
-class IntentIn(Wire):
-    """What a session shall get; fields that are left out stay as they are."""
-
-    energy_kwh: Annotated[float, Field(ge=0, le=ENERGY_MAX_KWH, allow_inf_nan=False)] | None = None
-    depart_at: AwareDatetime | None = None
-    priority: Annotated[float, Field(ge=PRIORITY_MIN, le=PRIORITY_MAX, allow_inf_nan=False)] | None = None
-    capacity_kwh: Annotated[float, Field(gt=0, le=500, allow_inf_nan=False)] | None = None
-    soc_target_frac: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
-    may_discharge: bool | None = None
-    reserve_frac: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
-
-    @model_validator(mode="after")
-    def _something(self) -> Self:
-        if not self.model_fields_set:
-            raise ValueError(f"give at least one of {', '.join(type(self).model_fields)}")
-        for name in ("priority", "may_discharge", "reserve_frac"):
-            if name in self.model_fields_set and getattr(self, name) is None:
-                raise ValueError(f"{name} cannot be null; leave it out to keep it as it is")
-        return self
 
 
 class LimitIn(Wire):

@@ -6,18 +6,27 @@ from loadmgr.control.guard import violations
 from loadmgr.control.promise import Promise
 from loadmgr.control.replay import replay
 from loadmgr.control.view import evse_views, node_loads
-from loadmgr.domain import commands, events
+from loadmgr.domain import commands, events, profiles
+from loadmgr.domain.composite import Composite, composite
+from loadmgr.domain.der import DerControl
+from loadmgr.domain.grid import GridRequest, GridRequestKind
 from loadmgr.domain.limits import Limit, LimitKind
 from loadmgr.domain.plan import Plan, Setpoint, Violation
 from loadmgr.domain.samples import Measured
 from loadmgr.domain.session import Session, SessionIntent
 from loadmgr.errors import LoadManagerError, NotFoundError, SettingsError, SiteModelError, StorageError
+from loadmgr.grid_service import GridService
 from loadmgr.runtime import LoadManager
 from loadmgr.settings import Settings
 from loadmgr.storage.store import SqlStore
 
 __all__ = [
+    "Composite",
     "Controller",
+    "DerControl",
+    "GridRequest",
+    "GridRequestKind",
+    "GridService",
     "Limit",
     "LimitKind",
     "LoadManager",
@@ -37,9 +46,11 @@ __all__ = [
     "StorageError",
     "Violation",
     "commands",
+    "composite",
     "events",
     "evse_views",
     "node_loads",
+    "profiles",
     "replay",
     "violations",
 ]

@@ -1,13 +1,20 @@
-"""Command line: run · check · replay. No logic."""
+"""Command line: run · check · replay · probe. No logic."""
 
 from __future__ import annotations
 
 import asyncio
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 from rich.tree import Tree
 
 from loadmgr import logs
@@ -22,6 +29,8 @@ from loadmgr.storage.store import SqlStore
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Smart charging and load management.")
 SiteFile = Annotated[Path, typer.Argument(help="site file (TOML)")]
+PROBE_S = 600.0
+"""A charger that takes a minute for every answer is examined within this time."""
 
 
 def _load(site: Path) -> Settings:
@@ -138,3 +147,65 @@ async def _replay(settings: Settings, run_no: int) -> int:
     for difference in found.differences[:20]:
         typer.echo(f"  event {difference.place}: {difference.what}: {difference.logged} != {difference.replayed}")
     return 1 if found.differences else 0
+
+
+@app.command()
+def probe(
+    station: Annotated[str, typer.Argument(help="id of a connected station")],
+    url: Annotated[str, typer.Option(help="address of the running service")] = "http://127.0.0.1:8080",
+    key: Annotated[str, typer.Option(envvar="LOADMGR_API_KEY", help="operator's key")] = "",
+    evse: Annotated[str, typer.Option(help="EVSE to try at; default: an idle one")] = "",
+    busy: Annotated[bool, typer.Option("--busy", help="try also where a car charges, with its present limit")] = False,
+) -> None:
+    """Examine a connected charger and print what it takes, how it differs from the standard, and a ready rule."""
+    wanted = {"busy": busy, **({"evse": evse} if evse else {})}
+    try:
+        found = _post(f"{url}/api/v1/stations/{urllib.parse.quote(station, safe='')}/probe", wanted, key)
+    except urllib.error.HTTPError as error:
+        typer.echo(_problem_text(error), err=True)
+        raise typer.Exit(1) from None
+    except (OSError, ValueError) as error:
+        typer.echo(f"{url}: {error}; is the service running there? give its address with --url", err=True)
+        raise typer.Exit(1) from None
+    _print_probe(found)
+
+
+def _post(url: str, body: Mapping[str, object], key: str) -> dict[str, Any]:
+    """The answer of the service. Raises ``HTTPError``, ``OSError``, or ``ValueError`` for what is no address."""
+    if not url.startswith(("http://", "https://")):
+        raise ValueError("the address must begin with http:// or https://")
+    headers = {"Content-Type": "application/json", "X-API-Key": key}
+    request = urllib.request.Request(url, json.dumps(body).encode(), headers)  # noqa: S310 the scheme was checked
+    with urllib.request.urlopen(request, timeout=PROBE_S) as answer:  # noqa: S310
+        found: dict[str, Any] = json.load(answer)
+    return found
+
+
+def _problem_text(error: urllib.error.HTTPError) -> str:
+    """What the service says about a refused request, and what to do."""
+    try:
+        said = json.load(error)
+    except ValueError:
+        said = {}
+    text = f"{said.get('title', error.reason)}: {said.get('detail', error.code)}"
+    hint = "give the operator's key with --key or LOADMGR_API_KEY" if error.code == 401 else said.get("hint", "")
+    return f"{text} ({hint})" if hint else text
+
+
+def _print_probe(found: Mapping[str, Any]) -> None:
+    """Everything a charger says is plain text here, never markup."""
+    console = Console(markup=False, highlight=False)
+    about = " ".join(x for x in (found["vendor"], found["model"], found["firmware"]) if x) or "has not said who it is"
+    console.print(Text(f"{found['station']}: {about}, OCPP {found['ocpp']}, tried at {found['evse']}\n"))
+    table = Table("tried", "works", "the charger's words")
+    for trial in found["trials"]:
+        table.add_row(Text(trial["what"]), "yes" if trial["works"] else "no", Text(trial["detail"]))
+    console.print(table)
+    console.print(Text("\nDiffers from the standard:" if found["traits"] else "\nNothing differs from the standard."))
+    for line in found["traits"]:
+        console.print(Text(f"  {line}"))
+    console.print(Text("\nA rule for this product:\n"))
+    typer.echo(found["rule"])
+    if found["site_table"]:
+        console.print(Text("The same for this station alone, in its site file:\n"))
+        typer.echo(found["site_table"])

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from loadmgr.domain.commands import Command
-from loadmgr.domain.events import AlarmRaised, Event, PeakIncurred, PromiseMade
+from loadmgr.domain.events import AlarmRaised, Event, EvseReserved, PeakIncurred, PromiseMade
 from loadmgr.domain.ids import EvseId, LimitId, MeterId, SessionId, StationId
 from loadmgr.domain.limits import Limit
 from loadmgr.domain.plan import Plan
@@ -92,6 +92,8 @@ class Remembered:
     """The newest sessions that ended, oldest first: what departures are learned from."""
     peaks: tuple[PeakIncurred, ...] = ()
     promises: tuple[PromiseMade, ...] = ()
+    reservations: tuple[EvseReserved, ...] = ()
+    """Open ones."""
     last_command_no: int = 0
     last_plan_no: int = 0
 

@@ -26,40 +26,22 @@ from loadmgr.domain.limits import Limit
 from loadmgr.domain.plan import Plan
 from loadmgr.domain.session import SessionIntent
 from loadmgr.domain.site import Site
+from loadmgr.domain.traits import Traits
 from loadmgr.errors import NotFoundError, SiteModelError
-from loadmgr.figures import Health, Stats
+from loadmgr.figures import Health, Stats, health_of
 from loadmgr.ocpp.versions import TRANSLATIONS
 from loadmgr.ports import Clock, FrameRecord, Remembered, StationLink, Store
 from loadmgr.restart import restored
+from loadmgr.session_desk import SessionDesk
 from loadmgr.settings import Settings
 from loadmgr.subscription import Subscription
+from loadmgr.waking import DURABLE, REPLAN, URGENT
 from solvers import Memory, Solution, SolveOptions, SolverError, Status, solve, solve_greedy
 
 log = logging.getLogger(__name__)
 
-URGENT = (
-    ev.LimitSet,
-    ev.LimitWithdrawn,
-    ev.SessionStarted,
-    ev.SessionEnded,
-    ev.SetpointAnswered,
-    ev.SetpointUnanswered,
-    ev.StationConnected,
-    ev.StationDisconnected,
-    ev.FailsafeAnswered,
-    ev.PlanMade,
-    ev.EvseStatusChanged,
-)
-"""After these the protect loop runs at once instead of at its next second."""
 
-REPLAN = (ev.SessionStarted, ev.SessionEnded, ev.LimitSet, ev.LimitWithdrawn, ev.IntentSet, ev.FailsafeAnswered)
-"""After these the plan loop runs at once."""
-
-DURABLE = (ev.SessionStarted, ev.SessionEnded)
-"""``observe`` returns only when these are on disk."""
-
-
-class LoadManager:
+class LoadManager(SessionDesk):
     """Load management of one site as an asynchronous context manager.
 
     With a ``link`` it commands that; without one it queues commands for ``commands()`` (a CSMS that owns the
@@ -74,6 +56,7 @@ class LoadManager:
         clock: Clock | None = None,
         link: StationLink | None = None,
     ) -> None:
+        super().__init__()
         self.settings = settings
         self.clock: Clock = clock if clock is not None else RealClock()
         self.link = link
@@ -176,6 +159,9 @@ class LoadManager:
             self.stats.count(event)
             for subscription in self._subscriptions:
                 subscription.put(event)
+        followed = tuple(f for event in events for f in self._follow(event))
+        if followed:
+            self.take(*followed)
 
     def _is_urgent(self, event: ev.Event) -> bool:
         if isinstance(event, URGENT):
@@ -230,6 +216,10 @@ class LoadManager:
             raise SolverError(f"no answer from engine {self.state.params.engine!r}: {solution.reason}")
         return from_plan(self._controller.commit(request, solution), evse, (energy_kwh, depart_at))
 
+    def command(self, command: Command) -> None:
+        """Hand a command to its station, or to the host that owns the sockets; the answer comes as an event."""
+        self._send(command)
+
     @contextlib.contextmanager
     def subscribe(self, maxsize: int = 1000) -> Iterator[Subscription]:
         """Events from now on; a slow reader loses the oldest, and ``dropped`` counts them."""
@@ -252,28 +242,13 @@ class LoadManager:
 
         Raises ``ProtocolError`` for a current that cannot be signalled, ``KeyError`` for a version we do not speak.
         """
-        _, found = TRANSLATIONS[ocpp](command)[0]
+        _, found = TRANSLATIONS[ocpp](command, Traits())[0]
         return found
 
     def health(self) -> Health:
         """Is the service alive, and may a load balancer or an operator rely on it?"""
         tick_age_s = self.clock.monotonic_s() - self._ticked_s if self._ticked_s is not None else float("inf")
-        plan = self.state.plan
-        reasons = []
-        is_live = tick_age_s <= 5 * self.state.params.protect_s + 1.0
-        if not is_live:
-            reasons.append(f"the protect loop has not run for {tick_age_s:.1f} s")
-        degraded = self._store.is_degraded
-        if degraded:
-            reasons.append(f"storage: {self._store.last_error}")
-        return Health(
-            is_live=is_live,
-            is_ready=is_live and not degraded,
-            reasons=tuple(reasons),
-            tick_age_s=tick_age_s,
-            plan_age_s=(self.now() - plan.made_at).total_seconds() if plan is not None else None,
-            storage_degraded=degraded,
-        )
+        return health_of(self.state, self.now(), tick_age_s, self._store.last_error if self._store.is_degraded else None)
 
     # -- protect ---------------------------------------------------------------------------------------------------
 
@@ -293,6 +268,7 @@ class LoadManager:
             self._record(decision.events)
         for command in decision.commands:
             self._send(command)
+        self._keep_house()
         self.stats.ticks += 1
         self._count_session_time()
         self.stats.protect_ms_last = (time.perf_counter() - started_s) * 1000.0

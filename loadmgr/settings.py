@@ -18,7 +18,7 @@ from loadmgr.control.state import SiteContext
 from loadmgr.domain.ids import StationId
 from loadmgr.errors import Problem, SettingsError
 from loadmgr.sitefile.build import Builder, did_you_mean
-from loadmgr.sitefile.models import SiteFile, StationKeys
+from loadmgr.sitefile.models import SiteFile, StationKeys, StationTraits
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -50,6 +50,7 @@ class StationAccess:
     password_hash: str | None = None
     auth: str = "basic"
     assume_ocpp16: bool = False
+    traits: StationTraits = StationTraits()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,6 +226,7 @@ def _ocpp(file: SiteFile, listen: Address | None) -> OcppSettings:
             password_hash=table.password_hash,
             auth=table.auth,
             assume_ocpp16=table.assume_ocpp16,
+            traits=table.traits,
         )
     accept = file.ocpp.accept
     return OcppSettings(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from solvers.layout import product
+from solvers.layout import Entries, entries, product
 from solvers.parts import Floats
 from solvers.problem import Bools, ChargingProblem
 from solvers.solution import Solution, balance
@@ -51,9 +51,9 @@ def _bounds(problem: ChargingProblem, power: Floats, discharge: Floats) -> list[
     return found
 
 
-def used_rows(problem: ChargingProblem, solution: Solution) -> Floats:
-    """(R, T) what a plan uses of every row, A or kW."""
-    used = product(problem.row_coef, solution.net_kw)
+def used_rows(problem: ChargingProblem, solution: Solution, known: Entries | None = None) -> Floats:
+    """(R, T) what a plan uses of every row, A or kW; ``known`` are the entries of ``row_coef``."""
+    used = product(problem.row_coef, solution.net_kw, known)
     if problem.batteries is not None and solution.battery_kw.size:
         used = used + problem.batteries.row_coef @ solution.battery_kw
     return used + problem.curtail_coef * solution.curtailed_kw
@@ -138,19 +138,22 @@ def _site(problem: ChargingProblem, solution: Solution) -> list[str]:
     return found
 
 
-def scaled_into(problem: ChargingProblem, solution: Solution) -> Floats:
+def scaled_into(problem: ChargingProblem, solution: Solution, known: Entries | None = None) -> Floats:
     """Charging power moved by its last digits so that hard rows hold exactly: per step, scaled down by the worst ratio.
 
-    Only steps in which nobody discharges are touched: there less charging lowers every row.
+    Only steps in which nobody discharges are touched: there less charging lowers every row. Where nothing is to be
+    moved the power comes back itself. ``known`` are the entries of ``row_coef``.
     """
+    known = entries(problem.row_coef) if known is None else known
+    if problem.batteries is not None or problem.curtail_coef.any() or (problem.row_coef[known] < 0).any():
+        return solution.power_kw
     hard = ~np.isfinite(problem.row_soft_price)
-    used = used_rows(problem, solution)[hard]
+    used = used_rows(problem, solution, known)[hard]
     limits = problem.row_limit[hard]
     plain = ~(solution.discharge_kw > 0).any(axis=0)
-    if problem.batteries is not None or (problem.row_coef < 0).any() or problem.curtail_coef.any():
+    over = (used > limits) & plain
+    if not over.any():
         return solution.power_kw
-    ratio = np.divide(limits, used, out=np.ones_like(used), where=(used > limits) & plain)
-    if not ratio.size:
-        return solution.power_kw
+    ratio = np.divide(limits, used, out=np.ones_like(used), where=over)
     scaled: Floats = solution.power_kw * np.minimum(ratio.min(axis=0), 1.0)[None, :]
     return scaled

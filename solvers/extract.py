@@ -103,4 +103,19 @@ def to_prices(problem: ChargingProblem, layout: Layout, duals: Floats, column_du
     if layout.first_g >= 0:
         imported = np.maximum(-column_duals[layout.first_g : layout.first_g + problem.n_steps], 0.0) / SCALE / hours
     need = np.maximum(duals[rows.energy : rows.energy + problem.n_sessions], 0.0) / SCALE
-    return Prices(row_per_unit_h=np.maximum(per_row, 0.0) / hours, import_per_kwh=imported, need_per_kwh=need)
+    return Prices(
+        row_per_unit_h=np.maximum(per_row, 0.0) / hours,
+        import_per_kwh=imported,
+        need_per_kwh=need,
+        phasor_per_unit_h=_facet_prices(problem, layout, duals, rows.facet) / hours,
+    )
+
+
+def _facet_prices(problem: ChargingProblem, layout: Layout, duals: Floats, first: int) -> Floats:
+    """(Q, T) worth of a limit's ampere: every facet of it moves by the polygon's shrink."""
+    phasors, facets = problem.phasors, layout.facets
+    found = np.zeros((len(phasors.names) if phasors is not None else 0, problem.n_steps))
+    if phasors is not None and facets.size:
+        worth = np.maximum(-duals[first : first + facets.size], 0.0) / SCALE * phasors.shrink
+        np.add.at(found, (facets.limit, facets.step), worth)
+    return found

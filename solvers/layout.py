@@ -209,18 +209,21 @@ def _binding(problem: ChargingProblem) -> Bools:
     return kept
 
 
-def entries(coef: NDArray[np.float64]) -> tuple[Index, Index]:
+Entries = tuple[Index, Index]
+
+
+def entries(coef: NDArray[np.float64]) -> Entries:
     """Row and column of everything that is not zero, row by row; ``np.nonzero`` takes ten times as long on floats."""
     place = np.flatnonzero(coef != 0.0)
     row, column = np.divmod(place, max(coef.shape[1], 1))
     return row, column
 
 
-def product(coef: NDArray[np.float64], array: Floats) -> Floats:
+def product(coef: NDArray[np.float64], array: Floats, known: Entries | None = None) -> Floats:
     """``coef @ array`` for (R, N) with few entries a row and (N, T), without a matrix library's threads: on a busy machine
-    those cost more than such small sums.
+    those cost more than such small sums. ``known`` are the ``entries`` of ``coef``.
     """
-    row, column = entries(coef)
+    row, column = entries(coef) if known is None else known
     found = np.zeros((coef.shape[0], array.shape[1]))
     if row.size:
         starts = np.nonzero(np.concatenate([[True], row[1:] != row[:-1]]))[0]
@@ -228,9 +231,9 @@ def product(coef: NDArray[np.float64], array: Floats) -> Floats:
     return found
 
 
-def row_slots(coef: NDArray[np.float64]) -> tuple[Index, Floats]:
+def row_slots(coef: NDArray[np.float64], known: Entries | None = None) -> tuple[Index, Floats]:
     """The non-zero rows of every column of ``coef`` (R, N), compact: (N, W) row numbers (−1: none) and values."""
-    row, column = entries(coef)
+    row, column = entries(coef) if known is None else known
     order = np.argsort(column, kind="stable")
     row, column = row[order], column[order]
     n_columns = coef.shape[1]

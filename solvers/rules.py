@@ -17,7 +17,7 @@ import numpy as np
 from solvers.check import scaled_into
 from solvers.errors import SolverError
 from solvers.extract import stored
-from solvers.layout import row_slots
+from solvers.layout import Entries, entries, row_slots
 from solvers.parts import Complexes, Floats, Index
 from solvers.problem import ChargingProblem, Status
 from solvers.solution import Solution, balance, excess, shortfall
@@ -205,7 +205,8 @@ def solve_rule(
     if rule not in RULES:
         raise SolverError(f"rule {rule!r} is unknown; known rules: {', '.join(RULES)}")
     started_s = perf_counter()
-    power = _walk(problem, RULES[rule], arrival, problem.n_steps if n_steps is None else min(n_steps, problem.n_steps))
+    last, known = problem.n_steps if n_steps is None else min(n_steps, problem.n_steps), entries(problem.row_coef)
+    power = _walk(problem, RULES[rule], arrival, last, known)
     imported, exported, curtailed = balance(problem, power)
     quiet = np.zeros((0, problem.n_steps))
     found = Solution(
@@ -227,7 +228,9 @@ def solve_rule(
     )
     if rule == "uncontrolled":
         return found
-    held = scaled_into(problem, found)
+    held = scaled_into(problem, found, known)
+    if held is found.power_kw:
+        return found
     imported, exported, curtailed = balance(problem, held)
     return replace(
         found,
@@ -239,7 +242,7 @@ def solve_rule(
     )
 
 
-def _walk(problem: ChargingProblem, rule: Rule, arrival: Floats | None, n_steps: int) -> Floats:
+def _walk(problem: ChargingProblem, rule: Rule, arrival: Floats | None, n_steps: int, known: Entries) -> Floats:
     n_sessions = problem.n_sessions
     power = np.zeros((n_sessions, problem.n_steps))
     left_kwh = np.maximum(np.minimum(problem.need_kwh, problem.room_kwh), 0.0)
@@ -250,7 +253,7 @@ def _walk(problem: ChargingProblem, rule: Rule, arrival: Floats | None, n_steps:
     any_power = problem.power_max_kw > 0
     deadline = np.where(any_power.any(axis=1), problem.n_steps - 1 - np.argmax(any_power[:, ::-1], axis=1), -1)
     net = problem.base_kw - problem.pv_kw
-    phasors, slots = problem.phasors, row_slots(problem.row_coef)
+    phasors, slots = problem.phasors, row_slots(problem.row_coef, known)
     for t in range(n_steps):
         hours = float(problem.step_h[t])
         wish = np.minimum(problem.power_max_kw[:, t], left_kwh / (problem.efficiency * hours))

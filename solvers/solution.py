@@ -28,6 +28,8 @@ class Prices:
     """(T,) worth of one more kWh of import where the import limit binds, >= 0."""
     need_per_kwh: Floats
     """(S,) what the last kWh of a session's need costs, >= 0."""
+    phasor_per_unit_h: Floats
+    """(Q, T) what one more A in a magnitude limit would save per hour of the step, >= 0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,22 @@ body { background: #f4f5f7; color: #1d2733; font-family: system-ui, sans-serif; 
 .nav a { color: #cfd8dc; text-decoration: none; padding: 4px 10px; border-radius: 4px; white-space: nowrap; }
 .nav a[aria-current] { color: #fff; background: #455a64; }
 .many { max-height: 15rem; overflow-y: auto; width: 100%; }
+.tall { max-height: 60vh; }
+.pick { color: #1f5a99; text-decoration: underline; white-space: nowrap; }
+.picked { background: #eaf1f8; }
+.tag { padding: 1px 7px; border-radius: 4px; border: 1px solid transparent; white-space: nowrap; }
+.tag0 { background: #b3261e; color: #fff; font-weight: 650; }
+.tag1 { background: #fff3e0; color: #7a4100; border-color: #b26a00; }
+.tag2 { color: #37618e; border-color: #9fb6cc; }
+.tag3 { color: #5b6875; }
+.chain { display: flex; flex-wrap: wrap; gap: 8px; list-style: none; margin: 0; padding: 0; width: 100%; }
+.step { flex: 1 1 130px; min-width: 0; border: 1px solid #dfe3e8; border-left-width: 5px; border-radius: 4px;
+  padding: 6px 10px; }
+.step .value { font-size: 1.15rem; font-weight: 600; font-variant-numeric: tabular-nums; }
+.step.done { border-left-color: #2e7d4f; }
+.step.waits { border-left-color: #b26a00; }
+.step.late { border-left-color: #b3261e; background: #fdecea; }
+.facts { display: flex; flex-wrap: wrap; gap: 4px 28px; margin: 0; }
 td, th { font-variant-numeric: tabular-nums; }
 @media (max-width: 600px) {
   .big { font-size: 1.7rem; }
@@ -32,7 +48,7 @@ td, th { font-variant-numeric: tabular-nums; }
   .q-table th, .q-table td { padding: 4px 5px !important; }
 }
 """
-PAGES = (("/", "Now"), ("/plan", "The day ahead"))
+PAGES = (("/", "Now"), ("/plan", "The day ahead"), ("/chargers", "Chargers"))
 
 
 def header(manager: LoadManager, here: str) -> ui.label:

@@ -53,7 +53,9 @@ class Overview:
                     ui.label("Nodes").classes("font-semibold")
                     self._tree = ui.html("", sanitize=False).classes("w-full")
             with ui.column().classes("panel w-full"):
-                self._alarm_title = ui.label("").classes("font-semibold")
+                with ui.row().classes("items-baseline gap-4"):
+                    self._alarm_title = ui.label("").classes("font-semibold")
+                    ui.link("Chargers one by one", "/chargers").classes("pick")
                 self._alarms = ui.column().classes("gap-1")
             with ui.column().classes("panel w-full"):
                 ui.label("Sessions").classes("font-semibold")

@@ -9,6 +9,7 @@ from nicegui import app as nicegui_app
 from nicegui import ui
 
 from api.auth import AccessError, Keys
+from api.dashboard.chargers import Chargers
 from api.dashboard.frame import STYLE
 from api.dashboard.overview import Overview
 from api.dashboard.plan import DayAhead
@@ -39,6 +40,14 @@ def mount(app: FastAPI, manager: LoadManager, keys: Keys) -> None:
             return
         ui.add_css(STYLE)
         DayAhead(manager).build()
+
+    @ui.page("/chargers", title=f"loadmgr · {manager.settings.name} · chargers")
+    def chargers(station: str = "") -> None:
+        if nicegui_app.storage.browser["id"] not in signed_in:
+            ui.navigate.to("/sign-in")
+            return
+        ui.add_css(STYLE)
+        Chargers(manager, station).build()
 
     ui.run_with(app, storage_secret=secrets.token_urlsafe(32), language="en-US", show_welcome_message=False)
 

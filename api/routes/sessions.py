@@ -1,4 +1,4 @@
-"""Sessions: energy, departure, priority."""
+"""Sessions: energy, departure, priority, limits; remote start and stop."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pydantic import AwareDatetime
 
 from api.deps import Count, Manager, Operator, Viewer
 from api.errors import ProblemRoute
-from api.schemas import STAY_MAX, IntentIn, SessionOut
-from loadmgr.domain.ids import SessionId
+from api.session_schemas import STAY_MAX, CommandOut, IntentIn, SessionOut, StartOrder
+from loadmgr.domain.ids import EvseId, SessionId
 from loadmgr.errors import NotFoundError
 
 router = APIRouter(tags=["sessions"], route_class=ProblemRoute)
@@ -51,12 +51,33 @@ async def set_intent(manager: Manager, actor: Operator, session: str, wish: Inte
     if known is None:
         raise NotFoundError("running session", session, "GET /api/v1/sessions?open=true lists them")
     now = manager.now()
-    if wish.depart_at is not None and not now < wish.depart_at <= now + STAY_MAX:
-        message = f"must lie between now ({now:%Y-%m-%dT%H:%M:%SZ}) and seven days ahead"
-        raise RequestValidationError(
-            [{"type": "value_error", "loc": ("body", "depart_at"), "msg": message, "input": str(wish.depart_at)}]
-        )
+    for name in ("depart_at", "limit_until"):
+        at = getattr(wish, name)
+        if at is not None and not now < at <= now + STAY_MAX:
+            raise _invalid(name, f"must lie between now ({now:%Y-%m-%dT%H:%M:%SZ}) and seven days ahead", at)
     given = {name: getattr(wish, name) for name in wish.model_fields_set}
     intent = replace(known.intent, source=actor.name, **given)
+    if intent.limit_cost is not None and intent.price_per_kwh is None:
+        raise _invalid(
+            "limit_cost", "needs price_per_kwh, the price at which the session's energy counts", intent.limit_cost
+        )
     await manager.set_intent(known.id, intent, actor=actor.name)
     return SessionOut.of(manager.state.sessions[known.id])
+
+
+def _invalid(name: str, message: str, value: object) -> RequestValidationError:
+    return RequestValidationError([{"type": "value_error", "loc": ("body", name), "msg": message, "input": str(value)}])
+
+
+@router.post("/sessions", status_code=202)
+async def start_session(manager: Manager, _: Operator, wish: StartOrder) -> CommandOut:
+    """Start a session remotely. Accepted means that the station was asked; events tell what becomes of it."""
+    command = await manager.start_session(EvseId(wish.evse), wish.id_tag)
+    return CommandOut(no=command.no, station=command.station, evse=command.evse, first_a=command.first_a)
+
+
+@router.post("/sessions/{session}/stop", status_code=202)
+async def stop_session(manager: Manager, _: Operator, session: str) -> CommandOut:
+    """Stop a running session remotely; its end comes as an event."""
+    command = await manager.stop_session(SessionId(session))
+    return CommandOut(no=command.no, station=command.station, evse=command.evse)

@@ -101,7 +101,7 @@ def _backs(state: SiteState, now: datetime, wanted: Sequence[Wanted]) -> list[tu
         bound = _bounds(state, node_id, now)
         base = least[node_id]
         for phase, limit in _limits(bound):
-            margin = row_tools.margin(limit, phase, state.params, state.site.voltage_v)
+            margin = row_tools.margin(limit, phase, state.params, state.site.voltage_at(node_id))
             back = limit - margin + row_tools.on_row(base, phase) if base is not None else 0.0
             found.append((Back(phase=phase, capacity=back), members))
         if bound.discharge_kw is not None:
@@ -150,6 +150,8 @@ def _least_load(
     state: SiteState, node: NodeId, now: datetime, known: tuple[Age, Mapping[NodeId, Load | None]]
 ) -> Load | None:
     age, below = known
+    if state.site.network.is_angled(node):
+        return None  # what cars draw there is known in phase only, and that bounds nothing from below
     if state.site.nodes[node].meter is not None:
         estimate = state.base.get(node)
         if estimate is None or age is not Age.FRESH:

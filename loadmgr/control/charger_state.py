@@ -16,6 +16,8 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 STANDARD = Traits()
+GRID_SOURCE = "grid-"
+"""Begin of the source of a limit that a grid request set: ours, so a boot of the station does not end it."""
 
 ExternalKey = tuple[StationId, EvseId | None, str]
 """(station, EVSE or ``None`` for all of it, source)."""
@@ -110,8 +112,8 @@ def _changed(
 
 
 def after_boot(state: ChargerState, station: StationId) -> ChargerState:
-    """A boot ends what others had imposed; they say it again if it stands [A-92]."""
-    kept = {key: limit for key, limit in state.externals.items() if key[0] != station}
+    """A boot ends what the station told of others; it says it again if it stands [A-92]. Grid requests stay."""
+    kept = {key: limit for key, limit in state.externals.items() if key[0] != station or key[2].startswith(GRID_SOURCE)}
     if len(kept) == len(state.externals):
         return state
     return replace(state, externals=MappingProxyType(kept))

@@ -6,8 +6,21 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from loadmgr.control import dispatch, energy_state, formulate, obedience, pauses, planning, promise, reconcile, snapshot
+from loadmgr.control import (
+    dispatch,
+    energy_state,
+    formulate,
+    obedience,
+    pauses,
+    planning,
+    promise,
+    reconcile,
+    reservations,
+    snapshot,
+)
 from loadmgr.control import state as state_tools
+from loadmgr.control.due import RETRY_UNKNOWN_S
+from loadmgr.control.evse_state import Outcome
 from loadmgr.control.snapshot import Snapshot
 from loadmgr.control.state import SiteContext, SiteState
 from loadmgr.domain import events as ev
@@ -62,17 +75,19 @@ class Controller:
 
     def prepare(self, now: datetime) -> PlanRequest | None:
         """The problem to solve now, or ``None`` when no session can be planned."""
-        taken = snapshot.take(self.state, now)
+        taken = snapshot.take(reservations.with_bookings(self.state, now), now)
         if not taken.needs and not taken.batteries:
             return None
-        return PlanRequest(no=self.state.last_plan_no, snapshot=taken, problem=formulate.to_problem(taken))
+        problem = reservations.delayed(formulate.to_problem(taken), taken)
+        return PlanRequest(no=self.state.last_plan_no, snapshot=taken, problem=problem)
 
     def ask_promise(self, evse: EvseId, wish: tuple[float, datetime], now: datetime) -> PlanRequest | None:
         """The problem with a car at ``evse`` that wants ``wish`` = (kWh, departure); the state stays as it is."""
-        taken = snapshot.take(promise.with_asking(self.state, evse, wish, now), now)
+        asking = promise.with_asking(self.state, evse, wish, now)
+        taken = snapshot.take(reservations.with_bookings(asking, now), now)
         if not taken.needs:
             return None
-        return PlanRequest(no=0, snapshot=taken, problem=formulate.to_problem(taken))
+        return PlanRequest(no=0, snapshot=taken, problem=reservations.delayed(formulate.to_problem(taken), taken))
 
     def empty_plan(self, now: datetime) -> Plan:
         """The plan of a site where nobody needs anything: what the building is expected to draw."""
@@ -148,5 +163,7 @@ class Controller:
             order = known.last_order
             if order is not None:
                 due = order.sent_at + timedelta(seconds=state.params.refresh_s)
+                if order.outcome is Outcome.UNKNOWN:
+                    due = order.sent_at + timedelta(seconds=RETRY_UNKNOWN_S)
                 marks += [t for t in (due, known.settling_until) if t is not None and t > now]
         return min(marks)

@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from math import inf
 
 from loadmgr import units
-from loadmgr.control import backflow, charger_state, guard, ladder, pauses, v2x
+from loadmgr.control import backflow, charger_state, floors, guard, ladder, v2x
 from loadmgr.control import state as state_tools
+from loadmgr.control.charger_state import STANDARD
 from loadmgr.control.due import EPSILON_A, Target, is_due, life_s, order_a
 from loadmgr.control.evse_state import EvseState, Outcome
 from loadmgr.control.fallback import is_plan_fresh, planned_kw, wanted_by_plan, wanted_by_rule
@@ -19,7 +20,7 @@ from loadmgr.control.rows import Age
 from loadmgr.control.state import SiteState
 from loadmgr.domain.ids import EvseId, SessionId
 from loadmgr.domain.plan import Setpoint
-from loadmgr.domain.traits import Kind, ProfileForm
+from loadmgr.domain.traits import Kind, ProfileForm, added_s
 
 SENSE_A = 0.5
 """A wish below this is no wish for a car that is paused."""
@@ -68,8 +69,8 @@ def to_orders(state: SiteState, now: datetime) -> Orders:
 
 def _needs_stop(state: SiteState, target: Target) -> bool:
     """Shall a running car draw nothing at a charger that only a remote stop pauses?"""
-    is_running = pauses.floor_a(state, target.lane.evse.id) > 0.0
-    return target.current_a <= 0.0 and is_running and pauses.is_stoppable(state, target.lane.evse.id)
+    is_running = floors.floor_a(state, target.lane.evse.id) > 0.0
+    return target.current_a <= 0.0 and is_running and floors.is_stoppable(state, target.lane.evse.id)
 
 
 def _setpoint(state: SiteState, target: Target, no: int, now: datetime) -> Setpoint:
@@ -90,6 +91,7 @@ def _setpoint(state: SiteState, target: Target, no: int, now: datetime) -> Setpo
         form=form,
         power_kw=target.power_kw,
         voltage_v=evse.caps.voltage_v,
+        lasts_s=max(added_s(traits) - STANDARD.start_before_s, 0.0),
         is_update=_is_update(known, form, target, now),
     )
 
@@ -157,7 +159,6 @@ def _wishes(state: SiteState, active: Sequence[Lane], needs: Mapping[SessionId, 
         known = state.evses[lane.evse.id]
         # A session that the plan does not know yet keeps what it has; its plan is a moment away.
         value_a = min(wanted.get(lane.session.id, order_a(state, lane)), lane.evse.caps.current_max_a)
-        value_a = min(value_a, _foreign_a(state, lane, now))
         if need.power_max_kw <= 0.0:
             value_a = 0.0
         delivers = planned.get(lane.evse.id, 0.0) < 0.0
@@ -165,6 +166,9 @@ def _wishes(state: SiteState, active: Sequence[Lane], needs: Mapping[SessionId, 
             value_a = max(value_a, lane.rest_a)  # a lost link would give it that anyway: to pause it frees nothing
         if not delivers:
             value_a = _lifted(value_a, known, lane, state, now) if need.is_open else 0.0
+        foreign_a = _foreign_a(state, lane, now)  # no comfort rule stands above what others let it have
+        if value_a > foreign_a:
+            value_a = foreign_a if foreign_a >= lane.evse.caps.current_min_a else 0.0
         found.append(Wish(lane=lane, wanted_a=value_a, order=_order_of(state, known, need, now)))
     return found
 

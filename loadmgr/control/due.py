@@ -56,6 +56,8 @@ def is_due(state: SiteState, target: Target, now: datetime) -> bool:
     order = known.last_order
     if _must_wait(state, known, now):
         return False
+    if known.awaits_profile:
+        return True
     if order is None or now >= order.setpoint.valid_until:
         return abs(_signed_a(target) - target.lane.rest_a) > EPSILON_A
     if target.power_kw is not None or order.setpoint.power_kw is not None:

@@ -86,7 +86,13 @@ def _proven(state: EvseState, event: ev.MeterSample, drawn_a: float) -> EvseStat
     proven = replace(order, effective_at=event.measured_at, evidence=evidence)
     told = state.obedience
     took_s = (event.measured_at - order.answered_at).total_seconds() if order.is_decrease else 0.0
-    judged = replace(told, n_judged=told.n_judged + 1, n_obeyed=told.n_obeyed + 1, effect_s=told.effect_s + took_s)
+    judged = replace(
+        told,
+        n_judged=told.n_judged + 1,
+        n_obeyed=told.n_obeyed + 1,
+        n_decreases=told.n_decreases + order.is_decrease,
+        effect_s=told.effect_s + took_s,
+    )
     return replace(state, orders=tuple(proven if o is order else o for o in state.orders), obedience=judged)
 
 

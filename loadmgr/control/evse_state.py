@@ -14,7 +14,7 @@ from loadmgr.domain.plan import Setpoint
 from loadmgr.domain.samples import PerPhase
 from loadmgr.domain.session import Session
 from loadmgr.domain.site import Evse
-from loadmgr.domain.traits import ProfileForm
+from loadmgr.domain.traits import ProfileForm, Purpose
 
 EXPIRY_GRACE = timedelta(seconds=15)
 """A charger's clock may be this late: a setpoint counts that much longer than it says."""
@@ -47,8 +47,8 @@ class Order:
     is_decrease: bool = False
 
     def may_hold_at(self, now: datetime) -> bool:
-        """False once the charger must have dropped it."""
-        return now < self.setpoint.valid_until + EXPIRY_GRACE
+        """False once the charger must have dropped it, however it reads the schedule's begin [G-9]."""
+        return now < self.setpoint.valid_until + EXPIRY_GRACE + timedelta(seconds=self.setpoint.lasts_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +62,8 @@ class Obedience:
     n_obeyed: int = 0
     n_refused: int = 0
     n_unanswered: int = 0
+    n_decreases: int = 0
+    """Obeyed decreases: those that ``effect_s`` sums over."""
     effect_s: float = 0.0
 
     @property
@@ -107,6 +109,8 @@ class EvseState:
     phases_seen: int = 0
     form_no: int = 0
     """Place on the ladder of forms that works, or is tried next [A-40]."""
+    awaits_profile: bool = False
+    """The car stated its needs, and its charger waits for a profile of the transaction [A-120]."""
     has_no_phases: bool = False
     """The charger wants no number of phases (it said ``NoPhaseForDC`` or ``PhaseConflict``)."""
     obedience: Obedience = Obedience()
@@ -213,6 +217,7 @@ def with_session(state: EvseState, session: SessionId, at: datetime, settle_s: f
         n_remedies=0,
         remedied_at=None,
         offer_differs_since=None,
+        awaits_profile=False,
     )
 
 
@@ -251,6 +256,7 @@ def with_sent(state: EvseState, setpoint: Setpoint, at: datetime) -> EvseState:
     return replace(
         state,
         orders=(*kept, Order(setpoint=setpoint, sent_at=at, is_decrease=new_a < old_a)),
+        awaits_profile=False,
         increased_at=at if new_a > old_a else state.increased_at,
         on_since=on,
         off_since=off,
@@ -331,6 +337,13 @@ def with_remedy(state: EvseState, event: ev.RemedyTried) -> EvseState:
     if orders and event.remedy != "stop":
         orders = (*orders[:-1], replace(orders[-1], outcome=Outcome.UNKNOWN))
     return replace(state, form_no=event.form_no, n_remedies=state.n_remedies + 1, remedied_at=event.at, orders=orders)
+
+
+def with_needs(state: EvseState, forms: Sequence[ProfileForm]) -> EvseState:
+    """The next order goes to the transaction, even where that was refused before the needs were stated [A-120, A-121]."""
+    wanted = replace(ladder.form_at(forms, state.form_no), purpose=Purpose.TX)
+    found = (no for no in range(state.form_no, state.form_no + len(forms)) if ladder.form_at(forms, no) == wanted)
+    return replace(state, form_no=next(found, state.form_no), n_refused=0, awaits_profile=True)
 
 
 def with_doubt(state: EvseState) -> EvseState:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from loadmgr.control.formulate import used_rows
+from loadmgr.control.formulate import magnitude_rows, used_rows
 from loadmgr.control.snapshot import CapacityRow, Snapshot
 from loadmgr.domain.ids import SessionId
 from loadmgr.domain.plan import Binding, Receipt, RowWorth, Why
@@ -29,23 +29,45 @@ LACK_KWH = 0.05
 EVSE, PRICE, ENERGY = "evse", "price", "energy"
 
 
+def _prices(solution: Solution) -> Floats | None:
+    """(R + Q, T) prices of rows and of limits on magnitudes."""
+    if solution.prices is None:
+        return None
+    return np.concatenate([solution.prices.row_per_unit_h, solution.prices.phasor_per_unit_h])
+
+
+def _linear(problem: ChargingProblem, solution: Solution) -> tuple[Floats, Floats, Floats]:
+    """Rows, and behind them limits on magnitudes as rows in the direction in which each current stands in the plan.
+
+    Coefficients (R + Q, S, T or 1), used and limit (R + Q, T).
+    """
+    rows, used, limit = problem.row_coef[:, :, None], used_of_rows(problem, solution), problem.row_limit
+    phasors = problem.phasors
+    if phasors is None:
+        return rows, used, limit
+    current = phasors.base_a + phasors.coef @ solution.net_kw
+    size = np.abs(current)
+    back = np.divide(current.conjugate(), size, out=np.zeros_like(current), where=size > 0.0)
+    turned = (phasors.coef[:, :, None] * back[:, None, :]).real
+    wide = np.broadcast_to(rows, (*rows.shape[:2], problem.n_steps))
+    return (
+        np.concatenate([wide, turned]),
+        np.concatenate([used, size]),
+        np.concatenate([limit, phasors.limit_a * phasors.shrink]),
+    )
+
+
 class Explanation:
     """Explains one solution; ``bindings``, ``whys``, ``worth`` and ``receipts`` are for the plan."""
 
     def __init__(self, snapshot: Snapshot, problem: ChargingProblem, solution: Solution) -> None:
         self._snapshot, self._problem, self._solution = snapshot, problem, solution
-        self._rows: list[CapacityRow] = used_rows(snapshot)
-        self._prices = solution.prices.row_per_unit_h if solution.prices is not None else None
+        self._rows: list[CapacityRow] = [*used_rows(snapshot), *magnitude_rows(snapshot)]
+        self._prices = _prices(solution)
+        self._coef, self._used, self._limit = _linear(problem, solution)
         self._least_price = comfort_price(problem)  # below it a price only tells the preference for sooner
-        self._full = self._full_rows()
+        self._full: NDArray[np.bool_] = self._used >= self._limit - np.maximum(TIGHT_FRAC * self._limit, SMALL_KW)
         self._codes = self._binding_codes()
-
-    def _full_rows(self) -> NDArray[np.bool_]:
-        """(R, T) rows without room."""
-        problem, solution = self._problem, self._solution
-        used = used_of_rows(problem, solution)
-        full: NDArray[np.bool_] = used >= problem.row_limit - np.maximum(TIGHT_FRAC * problem.row_limit, SMALL_KW)
-        return full
 
     def _binding_codes(self) -> NDArray[np.int64]:
         """(S, T) number of the binding row, or −1 evse, −2 price, −3 energy, −4 not plugged in."""
@@ -64,9 +86,9 @@ class Explanation:
 
     def _weights(self) -> Floats:
         """(R, S, T) how much a full row binds a session: its price times the coefficient, tighter rows first on a tie."""
-        coef = np.maximum(self._problem.row_coef, 0.0)[:, :, None]
+        coef = np.maximum(self._coef, 0.0)
         price = self._prices[:, None, :] if self._prices is not None else 0.0
-        tight = 1e-9 / (1.0 + self._problem.row_limit[:, None, :])
+        tight = 1e-9 / (1.0 + self._limit[:, None, :])
         found: Floats = np.where(self._full[:, None, :] & (coef > 0), coef * price + tight, 0.0)
         return found
 
@@ -74,6 +96,10 @@ class Explanation:
         if code >= 0:
             return self._rows[code].name, self._rows[code].source
         return {-1: EVSE, -2: PRICE, -3: ENERGY}.get(code, "none"), ""
+
+    def _coef_of(self, r: int, s: int, steps: slice | NDArray[np.bool_]) -> float:
+        """What a kW of a session adds to a row in some steps."""
+        return float(self._coef[r, s, steps].mean() if self._coef.shape[2] > 1 else self._coef[r, s, 0])
 
     def bindings(self) -> tuple[Binding, ...]:
         """Why each session gets no more in the first step."""
@@ -97,7 +123,7 @@ class Explanation:
             name, source = self._named(code)
             price = None
             if code >= 0 and self._prices is not None:
-                value = float(self._prices[code, begin:end].mean() * self._problem.row_coef[code, s])
+                value = float(self._prices[code, begin:end].mean() * self._coef_of(code, s, slice(begin, end)))
                 price = round(value, 6) if value > self._least_price else None
             yield Why(
                 session=self._snapshot.needs[s].session.id,
@@ -145,7 +171,7 @@ class Explanation:
         hours_of = {r: float(problem.step_h[codes == r].sum()) for r in bound}
         r = max(bound, key=lambda row: hours_of[row])
         row = self._rows[r]
-        more = lacking_kwh / float(problem.efficiency[s]) / hours_of[r] * float(problem.row_coef[r, s])
+        more = lacking_kwh / float(problem.efficiency[s]) / hours_of[r] * self._coef_of(r, s, codes == r)
         return Receipt(
             session=need.session.id,
             lacking_kwh=round(lacking_kwh, 3),
@@ -161,7 +187,8 @@ class Explanation:
         """Who gets most in the row while rows bind this session, at no higher priority and without lacking itself."""
         problem = self._problem
         steps = self._codes[s] >= 0  # rows that are full together share what binds at random
-        taken = problem.row_coef[r] * (self._solution.power_kw[:, steps] @ problem.step_h[steps])
+        coef = self._coef[r][:, steps].mean(axis=1) if self._coef.shape[2] > 1 else self._coef[r, :, 0]
+        taken = coef * (self._solution.power_kw[:, steps] @ problem.step_h[steps])
         may = (problem.priority <= problem.priority[s]) & (self._solution.shortfall_kwh <= LACK_KWH)
         taken = np.where(may, taken, 0.0)
         taken[s] = 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 
 from loadmgr.control.need import Need
 from loadmgr.control.snapshot import CapacityRow, Snapshot
-from solvers import Batteries, ChargingProblem, DemandCharges, PolicyWeights, Tracked
+from loadmgr.domain.ids import EvseId
+from solvers import Batteries, ChargingProblem, DemandCharges, Phasors, PolicyWeights, Tracked
 
 Floats = NDArray[np.float64]
 SECONDS_PER_HOUR = 3600.0
@@ -26,12 +28,8 @@ def to_problem(snapshot: Snapshot) -> ChargingProblem:
     """Axes: S open sessions in the order of their EVSEs, T steps, R capacity rows with at least one member."""
     rows = used_rows(snapshot)
     index = {need.session.evse: s for s, need in enumerate(snapshot.needs)}
-    n_sessions, n_steps = len(snapshot.needs), len(snapshot.steps)
-    coef = np.zeros((len(rows), n_sessions))
-    for r, row in enumerate(rows):
-        for evse, per_kw in row.members:
-            coef[r, index[evse]] = per_kw
-    pv_kw = np.array(snapshot.pv_kw) if any(snapshot.pv_kw) else np.zeros(n_steps)
+    n_steps = len(snapshot.steps)
+    pv_kw = _pv(snapshot)
     store_of = {s: need for s, need in enumerate(snapshot.needs) if _is_tracked(need)}
     return ChargingProblem(
         session_keys=tuple(str(need.session.id) for need in snapshot.needs),
@@ -44,7 +42,7 @@ def to_problem(snapshot: Snapshot) -> ChargingProblem:
         promised_kwh=_column([min(n.promised_kwh, max(n.energy_kwh, 0.0)) for n in snapshot.needs]),
         priority=_column([n.priority for n in snapshot.needs]),
         present_kw=_column(snapshot.present_kw),
-        row_coef=coef,
+        row_coef=_coef(rows, index),
         row_limit=_matrix([_finite(row.limit) for row in rows], n_steps),
         row_lower=_lower(rows, n_steps),
         curtail_coef=_curtail(rows, n_steps),
@@ -59,14 +57,58 @@ def to_problem(snapshot: Snapshot) -> ChargingProblem:
         carbon_price_per_kwh=_column(snapshot.carbon_price),
         tracked=_tracked(snapshot, store_of) if store_of else None,
         batteries=_batteries(snapshot, rows) if snapshot.batteries else None,
+        phasors=_phasors(snapshot, index),
         demand=_demand(snapshot) if snapshot.demand else None,
         options=PolicyWeights(sooner_weight=snapshot.params.sooner_weight, change_weight=snapshot.params.change_weight),
     )
 
 
+def _coef(rows: list[CapacityRow], index: Mapping[EvseId, int]) -> Floats:
+    found = np.zeros((len(rows), len(index)))
+    for r, row in enumerate(rows):
+        for evse, per_kw in row.members:
+            found[r, index[evse]] = per_kw
+    return found
+
+
+def _pv(snapshot: Snapshot) -> Floats:
+    return np.array(snapshot.pv_kw) if any(snapshot.pv_kw) else np.zeros(len(snapshot.steps))
+
+
 def used_rows(snapshot: Snapshot) -> list[CapacityRow]:
     """The rows that have a member, in the order of the problem's R axis."""
-    return [row for row in snapshot.rows if row.members or row.batteries]
+    return [row for row in snapshot.rows if (row.members or row.batteries) and not row.angles]
+
+
+def magnitude_rows(snapshot: Snapshot) -> list[CapacityRow]:
+    """The rows that bound the magnitude of a phasor sum, in the order of the problem's Q axis: one per line of a node."""
+    found: dict[str, CapacityRow] = {}
+    for row in snapshot.rows:
+        known = found.get(row.name)
+        if row.angles and known is None:
+            found[row.name] = row
+        elif row.angles and known is not None:
+            limit = tuple(min(a, b) for a, b in zip(known.limit, row.limit, strict=True))
+            tighter = row if row.limit[0] < known.limit[0] else known
+            found[row.name] = replace(tighter, limit=limit)
+    return list(found.values())
+
+
+def _phasors(snapshot: Snapshot, index: Mapping[EvseId, int]) -> Phasors | None:
+    """What is not ours is taken off the limits: its angle is not known."""
+    rows, n_steps = magnitude_rows(snapshot), len(snapshot.steps)
+    if not rows:
+        return None
+    coef = np.zeros((len(rows), len(index)), dtype=np.complex128)
+    for q, row in enumerate(rows):
+        for evse, per_kw in row.angles:
+            coef[q, index[evse]] = per_kw
+    return Phasors(
+        names=tuple(row.name for row in rows),
+        coef=coef,
+        base_a=np.zeros((len(rows), n_steps), dtype=np.complex128),
+        limit_a=_matrix([_finite(row.limit) for row in rows], n_steps),
+    )
 
 
 def _is_tracked(need: Need) -> bool:

@@ -2,6 +2,9 @@
 
 ``violations`` is the independent checker: the guard, the tests, the scenarios and the benchmarks all use it.
 ``lanes``, ``budgets`` and ``allocate`` bound setpoints by what the chargers may draw at worst, never by a plan.
+
+Where currents add as phasors, worst is not "everybody in full": a car that draws less can raise the magnitude on a line.
+There a row becomes cuts, bounds that hold for every part of what is allowed; see ``phasors.polygon`` for the proof.
 """
 
 from __future__ import annotations
@@ -11,13 +14,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from loadmgr import units
+from loadmgr.control import floors, phase_map
 from loadmgr.control import rows as row_tools
 from loadmgr.control import state as state_tools
-from loadmgr.control.rows import KW_ROW, Age, Load, Row
+from loadmgr.control.rows import KW_ROW, Age, Row
 from loadmgr.control.state import FailsafeState, SiteState
 from loadmgr.domain.events import EvseStatus
 from loadmgr.domain.ids import EvseId, NodeId
 from loadmgr.domain.limits import Limit, LimitKind
+from loadmgr.domain.phasors import Cut, Lines
 from loadmgr.domain.plan import Violation
 from loadmgr.domain.session import Session
 from loadmgr.domain.site import PHASES, Evse, Site
@@ -27,12 +32,16 @@ CHECK_TOLERANCE = 1e-6
 _FREE = frozenset({EvseStatus.AVAILABLE, EvseStatus.RESERVED, EvseStatus.UNAVAILABLE})
 
 
-def violations(site: Site, limits: Iterable[Limit], loads: Mapping[NodeId, Load], at: datetime) -> tuple[Violation, ...]:
+Flows = Mapping[NodeId, tuple[Lines, float]]
+"""Whole loads as (A on L1..L3, kW). A current is a number or, with its angle, a phasor; only its magnitude is judged."""
+
+
+def violations(site: Site, limits: Iterable[Limit], loads: Flows, at: datetime) -> tuple[Violation, ...]:
     """Every hard limit that ``loads`` exceed at ``at``.
 
-    ``loads`` maps nodes to the whole load below them: (A on L1..L3, kW), import positive. A current limit bounds the
-    magnitude in both directions, a power limit the import, an export limit what flows back. ``limits`` come on top of
-    the limits of the site.
+    ``loads`` maps nodes to the whole load below them, import positive: what a meter tells, or truth as in
+    ``flows.judged``. A current limit bounds the magnitude in both directions, a power limit the import, an export limit
+    what flows back. ``limits`` come on top of the limits of the site.
     """
     found = []
     for limit in (*(x for node in site.nodes.values() for x in node.limits), *limits):
@@ -69,7 +78,15 @@ class Lane:
     rest_a: float
     is_controllable: bool
     is_free: bool
+    floor_a: float = 0.0
+    """What a limit cannot bring it below: a charger that does not take zero [G-2]."""
+    can_stop: bool = False
+    """A remote stop brings it to zero where the floor does not fit [G-4]."""
     rows: list[Budget] = field(default_factory=list)
+    units: dict[int, float] = field(default_factory=dict)
+    """Load per ampere on each of its rows, by ``Budget.no``."""
+    most: dict[int, float] = field(default_factory=dict)
+    """The highest of them on rows that are cuts, by phase."""
 
     def load(self, current_a: float, phase: int) -> float:
         """What ``current_a`` puts on a row of this phase."""
@@ -78,24 +95,47 @@ class Lane:
         return current_a if phase in self.phases else 0.0
 
     def unit(self, phase: int) -> float:
-        """Load on a row per ampere."""
-        return self.load(1.0, phase)
+        """Load per ampere on a row of this phase; the most on any, where rows of the phase are cuts."""
+        return self.most[phase] if phase in self.most else self.load(1.0, phase)
+
+    def on(self, budget: Budget, current_a: float) -> float:
+        """What ``current_a`` adds to one of its rows."""
+        if budget.cut is None:
+            return self.load(current_a, budget.row.phase)
+        return current_a * self.units[budget.no]
+
+    def bind(self, budget: Budget, unit: float) -> None:
+        """Count the lane in a row, if an ampere of it adds anything."""
+        if unit > 0.0:
+            self.rows.append(budget)
+            self.units[budget.no] = unit
+            if budget.cut is not None:
+                self.most[budget.row.phase] = max(unit, self.most.get(budget.row.phase, 0.0))
 
     def counted_a(self, current_a: float, *, is_static: bool) -> float:
         """Under limits that hold at all times a lost link must fit too, so the rest current counts at least."""
         answers = self.is_controllable or self.is_free
         return max(current_a, self.rest_a) if is_static or not answers else current_a
 
+    def both_a(self, current_a: float) -> tuple[float, float]:
+        """``counted_a`` under limits that may pass, and under those that hold at all times."""
+        return self.counted_a(current_a, is_static=False), self.counted_a(current_a, is_static=True)
+
 
 @dataclass(slots=True, kw_only=True)
 class Budget:
-    """A row with the capacity that is left for EVSEs: limit − margin − uncontrolled load."""
+    """A row with the capacity that is left for EVSEs: limit − margin − uncontrolled load.
+
+    With a ``cut``: one of the bounds that hold the row together, its capacity and ``margin`` times the cut's shrink.
+    """
 
     row: Row
     capacity: float
     margin: float
     age: Age
     used: float = 0.0
+    cut: Cut | None = None
+    no: int = 0
 
     @property
     def room(self) -> float:
@@ -121,14 +161,16 @@ def lanes(state: SiteState, now: datetime) -> list[Lane]:
             continue
         found.append(
             Lane(
-                evse=evse,
+                evse=floors.fitted(state, evse, session),
                 session=session,
-                phases=evse.phases_of(n_used),
+                phases=phase_map.worst_phases(state, evse, n_used),
                 n_used=n_used,
                 now_a=now_a,
                 rest_a=rest,
                 is_controllable=is_ready and session is not None and not known.is_disobedient,
                 is_free=is_free,
+                floor_a=floors.floor_a(state, evse.id),
+                can_stop=floors.is_stoppable(state, evse.id),
             )
         )
     return found
@@ -147,22 +189,42 @@ def _excess_a(state: SiteState, evse: EvseId, now: datetime) -> float:
 def budgets(state: SiteState, now: datetime, active: Sequence[Lane]) -> list[Budget]:
     """Rows with their capacity, linked into the lanes they bind."""
     base = row_tools.uncontrolled(state, now)
-    voltage_v, params = state.site.voltage_v, state.params
-    found = []
+    site, params = state.site, state.params
+    found: list[Budget] = []
     below: dict[NodeId, list[Lane]] = {}
     for lane in active:
-        for node in state.site.path(lane.evse.node):
+        for node in site.path(lane.evse.node):
             below.setdefault(node.id, []).append(lane)
-    all_rows = (*row_tools.static_rows(state.site), *row_tools.temporary_rows(state.site, state.limits.values(), now))
+    all_rows = (*row_tools.static_rows(site), *row_tools.temporary_rows(site, state.limits.values(), now))
     for row in all_rows:
         known = base[row.node]
-        margin = row_tools.margin(row.limit, row.phase, params, voltage_v)
-        capacity = row.limit - margin - row_tools.on_row(known.load, row.phase)
-        budget = Budget(row=row, capacity=capacity, margin=margin, age=known.age)
+        margin = row_tools.margin(row.limit, row.phase, params, site.voltage_at(row.node))
+        capacity = row.limit - margin - row_tools.counted(site, row.node, known.load, row.phase)
+        budget = Budget(row=row, capacity=capacity, margin=margin, age=known.age, no=len(found))
+        members = below.get(row.node, ())
+        if row.phase != KW_ROW and site.network.is_angled(row.node):
+            found += _cut_budgets(site, budget, members)
+            continue
         found.append(budget)
-        for lane in below.get(row.node, ()):
-            if lane.unit(row.phase) > 0:
-                lane.rows.append(budget)
+        for lane in members:
+            lane.bind(budget, lane.load(1.0, row.phase))
+    return found
+
+
+def _cut_budgets(site: Site, whole: Budget, members: Iterable[Lane]) -> list[Budget]:
+    """The cuts of one line of a node, linked into the lanes they bind."""
+    found: list[Budget] = []
+    node = whole.row.node
+    tables = [(lane, site.network.units[lane.evse.id, node][lane.n_used - 1]) for lane in members]
+    for place, cut in enumerate(site.network.cuts[node]):
+        if cut.line != whole.row.phase:
+            continue
+        capacity, margin = whole.capacity * cut.shrink, whole.margin * cut.shrink
+        no = whole.no + len(found)
+        budget = Budget(row=whole.row, capacity=capacity, margin=margin, age=whole.age, cut=cut, no=no)
+        found.append(budget)
+        for lane, units_of in tables:
+            lane.bind(budget, units_of[place])
     return found
 
 
@@ -171,27 +233,28 @@ def count(active: Sequence[Lane], bound: Sequence[Budget], values_a: Mapping[Evs
     for budget in bound:
         budget.used = 0.0
     for lane in active:
-        value_a = values_a.get(lane.evse.id, lane.now_a)
+        counted = lane.both_a(values_a.get(lane.evse.id, lane.now_a))
         for budget in lane.rows:
-            counted = lane.counted_a(value_a, is_static=budget.row.is_static)
-            budget.used += lane.load(counted, budget.row.phase)
+            budget.used += lane.on(budget, counted[budget.row.is_static])
 
 
 def room_a(lane: Lane, from_a: float) -> float:
     """How far the lane may rise from ``from_a``, A per phase, with everything else as counted; may be negative."""
-    room = float("inf")
+    room, units_of = float("inf"), lane.units
+    passing_a, static_a = lane.both_a(from_a)
+    spare = (passing_a - from_a, static_a - from_a)
     for budget in lane.rows:
-        spare = lane.counted_a(from_a, is_static=budget.row.is_static) - from_a
-        room = min(room, budget.room / lane.unit(budget.row.phase) + spare)
+        found = (budget.capacity - budget.used) / units_of[budget.no] + spare[budget.row.is_static]
+        room = min(room, found)
     return room
 
 
 def take(lane: Lane, from_a: float, to_a: float) -> None:
     """Count a lane at ``to_a`` instead of ``from_a``."""
+    before, after, units_of = lane.both_a(from_a), lane.both_a(to_a), lane.units
+    change = (after[0] - before[0], after[1] - before[1])
     for budget in lane.rows:
-        static = budget.row.is_static
-        change = lane.counted_a(to_a, is_static=static) - lane.counted_a(from_a, is_static=static)
-        budget.used += change * lane.unit(budget.row.phase)
+        budget.used += change[budget.row.is_static] * units_of[budget.no]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,15 +270,17 @@ def allocate(active: Sequence[Lane], bound: Sequence[Budget], wishes: Sequence[W
     """Currents that fit every row if all chargers followed at once: zero or at least the minimum, rounded down.
 
     Minima first in the order of the wishes (who comes late waits: rotation), then the rest in equal proportion, then
-    what is left in order [A-80, A-83, E11].
+    what is left in order [A-80, A-83, E11]. Before all of them come those that no limit brings to zero.
     """
     values: dict[EvseId, float] = {x.evse.id: 0.0 for x in active if x.is_controllable}
     count(active, bound, values)
-    ordered = sorted(wishes, key=lambda w: w.order)
+    ordered = sorted(wishes, key=lambda w: (w.lane.floor_a <= 0.0, w.lane.can_stop, w.order))
     served = []
     for wish in ordered:
         minimum_a = wish.lane.evse.caps.current_min_a
-        if wish.wanted_a > 0.0 and room_a(wish.lane, 0.0) >= minimum_a - CHECK_TOLERANCE:
+        fits = room_a(wish.lane, 0.0) >= minimum_a - CHECK_TOLERANCE
+        holds = wish.lane.floor_a > 0.0 and (fits or not wish.lane.can_stop)
+        if holds or (wish.wanted_a > 0.0 and fits):
             take(wish.lane, 0.0, minimum_a)
             values[wish.lane.evse.id] = minimum_a
             served.append(wish)
@@ -236,18 +301,15 @@ def allocate(active: Sequence[Lane], bound: Sequence[Budget], wishes: Sequence[W
 def _raise_evenly(served: Sequence[Wish], values: dict[EvseId, float]) -> None:
     """One pass in which every row gives all its cars the same share of what they still want."""
     needed: dict[int, float] = {}
+    rooms: dict[int, float] = {}
     for wish in served:
-        gap_a = max(wish.wanted_a - values[wish.lane.evse.id], 0.0)
+        gap_a, units_of = max(wish.wanted_a - values[wish.lane.evse.id], 0.0), wish.lane.units
         for budget in wish.lane.rows:
-            needed[id(budget)] = needed.get(id(budget), 0.0) + gap_a * wish.lane.unit(budget.row.phase)
-    shares = {}
-    for wish in served:
-        share = 1.0
-        for budget in wish.lane.rows:
-            need = needed[id(budget)]
-            if need > 0.0:
-                share = min(share, max(budget.room, 0.0) / need)
-        shares[wish.lane.evse.id] = share
+            no = budget.no
+            needed[no] = needed.get(no, 0.0) + gap_a * units_of[no]
+            rooms[no] = budget.capacity - budget.used
+    part = {no: max(rooms[no], 0.0) / need for no, need in needed.items() if need > 0.0}
+    shares = {w.lane.evse.id: min([1.0, *(part.get(b.no, 1.0) for b in w.lane.rows)]) for w in served}
     for wish in served:
         have_a = values[wish.lane.evse.id]
         more_a = max(wish.wanted_a - have_a, 0.0) * shares[wish.lane.evse.id]

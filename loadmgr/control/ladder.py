@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 from loadmgr.domain.traits import Kind, ProfileForm, Purpose, Traits
 
 _OTHER_UNIT = ("UnsupportedRateUnit",)
 _OTHER_STACK = ("InvalidStackLevel",)
-_OTHER_PURPOSE = ("UnsupportedPurpose", "UnsupportedKind", "TxNotFound", "InvalidMessageSeq")
+NEEDS_FIRST = "InvalidMessageSeq"
+_OTHER_PURPOSE = ("UnsupportedPurpose", "UnsupportedKind", "TxNotFound", NEEDS_FIRST)
 _WITHOUT_PHASES = ("NoPhaseForDC", "PhaseConflict")
 """Reason codes that name what must change (domain rule A.6)."""
 
 
+@cache
 def forms(traits: Traits, n_evses: int) -> tuple[ProfileForm, ...]:
     """The forms to try, in order: stack levels change first, then the unit, then the purpose [A-40].
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from loadmgr import units
+from loadmgr.control import bounds, charger_state, evidence, v2x
 from loadmgr.control.state import SiteState
 from loadmgr.domain.events import EvseStatus
 from loadmgr.domain.session import ENERGY_MAX_KWH, Session
@@ -16,11 +17,12 @@ OVERTIME = timedelta(hours=1)
 """A car that stays past its departure is planned for this long, at a low priority [C12]."""
 
 OVERTIME_FACTOR = 0.3
+BOOST_FACTOR = 5.0
+"""A shortfall of a session with priority charging weighs that much more (K21, K22)."""
+
 UNKNOWN_REST_KWH = 2.0
 """A car of which nobody said what it needs gets at least this much ahead, as long as it takes energy."""
 
-PROBE_A = 1.2
-"""A car that showed its own limit is planned with that much more, so that a rise is seen [G-111]."""
 
 EARLY_S = 300.0
 EARLY_FRAC = 0.1
@@ -63,6 +65,11 @@ class Need:
     store: Store | None = None
     promised_kwh: float = 0.0
     """What is still owed of what was promised; it goes before what others want beyond their promises."""
+    current_min_a: float = 6.0
+    """The least that EVSE and car can follow, A per phase [A-80, F-10]."""
+    bound_by: str = ""
+    """The limit at which the session is held: ``energy``, ``time``, ``soc`` (of station or ours), ``held`` by the station;
+    empty while none of them is reached."""
 
     @property
     def is_bidirectional(self) -> bool:
@@ -84,10 +91,17 @@ def need_of(state: SiteState, session: Session, now: datetime, *, learns: bool =
     params = state.params
     evse = state.site.evses[session.evse]
     n_phases = min(session.n_phases or evse.caps.n_phases, evse.caps.n_phases)
-    power_max_kw = _power_max_kw(state, session, n_phases)
-    store = _store(state, session, evse, power_max_kw)
+    power_max_kw = _power_max_kw(state, session, n_phases, now)
+    store = _store(state, session, evse, (power_max_kw, v2x.discharge_max_kw(state, session, now)))
     energy_kwh, priority = _energy(state, session, store, learns=learns)
-    depart_at = _departure(state, session, now, learns=learns)
+    if session.has_priority:
+        priority *= BOOST_FACTOR
+    left_kwh, bound_by = bounds.left_kwh(session, now)
+    if left_kwh is not None:
+        energy_kwh = min(energy_kwh, left_kwh)
+    if bound_by and store is not None:
+        store = replace(store, discharge_max_kw=0.0)
+    depart_at = bounds.ends_at(session, _departure(state, session, now, learns=learns))
     if depart_at <= now + timedelta(seconds=params.plan_s):
         depart_at, priority = now + OVERTIME, priority * OVERTIME_FACTOR
     else:
@@ -104,6 +118,8 @@ def need_of(state: SiteState, session: Session, now: datetime, *, learns: bool =
         n_phases=n_phases,
         store=store,
         promised_kwh=promised_kwh,
+        current_min_a=max(evse.caps.current_min_a, session.car_min_a or 0.0),
+        bound_by=bound_by,
     )
 
 
@@ -141,14 +157,18 @@ def _departure(state: SiteState, session: Session, now: datetime, *, learns: boo
     return usual or began + timedelta(seconds=params.stay_default_s)
 
 
-def _store(state: SiteState, session: Session, evse: Evse, power_max_kw: float) -> Store | None:
-    """The car's battery, where capacity and state of charge are known and somebody asks for them."""
+def _store(state: SiteState, session: Session, evse: Evse, powers_kw: tuple[float, float]) -> Store | None:
+    """The car's battery, where capacity and state of charge are known and somebody asks for them.
+
+    ``powers_kw`` = the most it may draw, and the most it can be commanded to deliver now.
+    """
     intent, params = session.intent, state.params
+    power_max_kw, deliver_max_kw = powers_kw
     if intent.capacity_kwh is None or session.soc_frac is None:
         return None
     capacity_kwh = intent.capacity_kwh
     may = intent.may_discharge and intent.soc_target_frac is not None
-    discharge_max_kw = min(evse.caps.discharge_max_kw, power_max_kw) if may else 0.0
+    discharge_max_kw = min(deliver_max_kw, power_max_kw) if may else 0.0
     efficiency = params.v2g_efficiency if discharge_max_kw > 0.0 else 1.0
     drawn_kwh = (session.energy_kwh - session.soc_at_kwh) * efficiency
     taper = None
@@ -167,14 +187,23 @@ def _store(state: SiteState, session: Session, evse: Evse, power_max_kw: float) 
     )
 
 
-def _power_max_kw(state: SiteState, session: Session, n_phases: int) -> float:
+def _power_max_kw(state: SiteState, session: Session, n_phases: int, now: datetime) -> float:
     evse = state.site.evses[session.evse]
     known = state.evses[session.evse]
     current_a = evse.caps.current_max_a
     if session.car_max_a is not None:
         current_a = min(current_a, session.car_max_a)
-    if known.learned_max_a is not None:
-        current_a = min(current_a, max(known.learned_max_a + PROBE_A, evse.caps.current_min_a))
+    shown_a = evidence.cap_a(known, now)
+    if shown_a is not None:
+        current_a = min(current_a, max(shown_a, evse.caps.current_min_a))
+    foreign_a, foreign_kw = charger_state.external_a(state.chargers, evse.id, evse.station, now)
+    if foreign_a is not None:
+        current_a = min(current_a, foreign_a)
+    if foreign_kw is not None:
+        current_a = min(current_a, units.kw_to_a(foreign_kw, evse.caps.voltage_v, n_phases))
+    if current_a < (session.car_min_a or 0.0):
+        current_a = 0.0  # less than the car can follow is nothing [F-10]
     if known.status in {EvseStatus.FAULTED, EvseStatus.UNAVAILABLE, EvseStatus.FINISHING}:
         current_a = 0.0
-    return min(units.a_to_kw(current_a, evse.caps.voltage_v, n_phases), full_power_kw(evse.caps))
+    power_kw = min(units.a_to_kw(current_a, evse.caps.voltage_v, n_phases), full_power_kw(evse.caps))
+    return power_kw if session.car_max_kw is None else min(power_kw, max(session.car_max_kw, 0.0))

@@ -72,8 +72,8 @@ class Figure:
 
     @property
     def mean_effect_s(self) -> float | None:
-        """Mean time from an answer to its evidence."""
-        return self.counts.effect_s / self.counts.n_obeyed if self.counts.n_obeyed else None
+        """Mean time from the answer to a decrease to its evidence."""
+        return self.counts.effect_s / self.counts.n_decreases if self.counts.n_decreases else None
 
 
 def by_station(state: SiteState) -> tuple[Figure, ...]:
@@ -105,5 +105,6 @@ def _total(parts: list[Obedience]) -> Obedience:
         n_obeyed=sum(p.n_obeyed for p in parts),
         n_refused=sum(p.n_refused for p in parts),
         n_unanswered=sum(p.n_unanswered for p in parts),
+        n_decreases=sum(p.n_decreases for p in parts),
         effect_s=sum(p.effect_s for p in parts),
     )

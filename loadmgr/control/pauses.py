@@ -14,7 +14,6 @@ from loadmgr.domain.commands import StartSession, StopSession
 from loadmgr.domain.events import EvseStatus
 from loadmgr.domain.ids import EvseId
 from loadmgr.domain.session import SessionIntent
-from loadmgr.domain.traits import Zero
 
 PAUSE = "pause"
 RESUME = "resume"
@@ -23,20 +22,6 @@ AGAIN_S = 30.0
 
 _PLUGGED = frozenset({EvseStatus.PREPARING, EvseStatus.SUSPENDED_EV, EvseStatus.SUSPENDED_EVSE, EvseStatus.CHARGING})
 """States in which a remote start can resume a car; from FINISHING most chargers need a new plug-in [G-80]."""
-
-
-def floor_a(state: SiteState, evse: EvseId) -> float:
-    """What a running car cannot be ordered below, A per phase: its minimum where zero pauses nothing, else nothing."""
-    site_evse, known = state.site.evses[evse], state.evses[evse]
-    zero = state.chargers.traits_of(site_evse.station).zero
-    if zero is Zero.LIMIT or known.session is None or known.on_since is None:
-        return 0.0
-    return site_evse.caps.current_min_a
-
-
-def is_stoppable(state: SiteState, evse: EvseId) -> bool:
-    """May a remote stop pause this car? A charger that ends for good when it is stopped is never stopped [G-3]."""
-    return state.chargers.traits_of(state.site.evses[evse].station).zero is Zero.STOP
 
 
 def stop(state: SiteState, evse: EvseId, now: datetime) -> tuple[ev.RemedyTried, StopSession] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from loadmgr.control import fallback, guard, ladder
+from loadmgr.control import fallback, guard, ladder, phase_map, reservations
 from loadmgr.control import rows as row_tools
 from loadmgr.control import state as state_tools
 from loadmgr.control.rows import Age, Load
@@ -33,6 +33,8 @@ def _causes(state: SiteState, now: datetime) -> Iterator[ev.AlarmRaised]:
     yield from _evses(state, now)
     yield from _meters(state, now)
     yield from _overloads(state, now)
+    yield from phase_map.causes(state, now)
+    yield from reservations.causes(state, now)
     if state.sessions and state.plan is not None and not fallback.is_plan_fresh(state, now):
         yield _alarm(now, "plan-stale", Severity.WARNING, "no fresh plan: rules share the capacity", "see the log")
 
@@ -90,7 +92,7 @@ def _evses(state: SiteState, now: datetime) -> Iterator[ev.AlarmRaised]:
                 f"EVSE {known.id} offers {offered_a or 0.0:.1f} A, our order is {known.last_order.setpoint.current_a:.1f} A",
                 "another controller or a limit in the charger may act as well; let one of them decide",
             )
-        if ladder.is_lap_over(state_tools.forms_of(state, known.id), known.n_refused):
+        if known.n_refused and ladder.is_lap_over(state_tools.forms_of(state, known.id), known.n_refused):
             yield _alarm(
                 now,
                 f"refuses:{known.id}",

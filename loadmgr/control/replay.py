@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from loadmgr.control import remote
 from loadmgr.control.controller import Controller
 from loadmgr.control.planning import digest
 from loadmgr.control.state import SiteContext, SiteState
@@ -59,6 +60,8 @@ class Replayer:
             self._digests[event.no] = digest(request.problem) if request is not None else ""
 
     def _compare(self, event: ev.Event) -> None:
+        if isinstance(event, ev.SetpointSent) and event.setpoint.bound_by == remote.BOUND_BY:
+            return  # somebody asked for a start: an input, no decision
         if isinstance(event, ev.SetpointSent):
             self._n_setpoints += 1
             expected = self._expected.pop(0) if self._expected else None

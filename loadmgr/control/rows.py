@@ -10,8 +10,10 @@ from enum import IntEnum
 from loadmgr import units
 from loadmgr.control import energy_state
 from loadmgr.control.state import SiteState
+from loadmgr.domain import phasors
 from loadmgr.domain.ids import NodeId
 from loadmgr.domain.limits import Limit, tightest
+from loadmgr.domain.network import NodeModel
 from loadmgr.domain.params import ControlParams
 from loadmgr.domain.samples import PerPhase
 from loadmgr.domain.site import PHASES, Site, batteries_below
@@ -20,7 +22,7 @@ KW_ROW = -1
 """``phase`` of a row that bounds the three-phase sum in kW."""
 
 Load = tuple[PerPhase, float]
-"""A load as (A on L1..L3, kW)."""
+"""A load as (A on L1..L3, kW), import positive."""
 
 ZERO: Load = ((0.0, 0.0, 0.0), 0.0)
 
@@ -96,6 +98,16 @@ def plus(left: Load, right: Load) -> Load:
     return (a1 + b1, a2 + b2, a3 + b3), power_kw + other_kw
 
 
+def counted(site: Site, node: NodeId, load: Load, phase: int) -> float:
+    """What a row keeps free for a load that is not ours.
+
+    Its angle is not known, so its magnitude counts in full. Where currents are not all in phase with their lines, what
+    flows back makes no room; see ``Network.is_angled``.
+    """
+    value = on_row(load, phase)
+    return max(value, 0.0) if phase != KW_ROW and site.network.is_angled(node) else value
+
+
 def balanced(power_kw: float, voltage_v: float) -> Load:
     """A three-phase load that is even over the phases."""
     current_a = units.kw_to_a(power_kw, voltage_v, 3)
@@ -110,7 +122,7 @@ def margin(limit: float, phase: int, params: ControlParams, voltage_v: float) ->
 
 def worst_base(site: Site, node: NodeId) -> Load:
     """The most that the uncontrolled loads and the batteries at or below a node can draw, by the site file."""
-    return plus(_worst_loads(site, node), balanced(_charge_max_kw(site, node, frozenset()), site.voltage_v))
+    return plus(_worst_loads(site, node), balanced(_charge_max_kw(site, node, frozenset()), site.voltage_at(node)))
 
 
 def _charge_max_kw(site: Site, node: NodeId, without: frozenset[str]) -> float:
@@ -118,12 +130,39 @@ def _charge_max_kw(site: Site, node: NodeId, without: frozenset[str]) -> float:
 
 
 def _worst_loads(site: Site, node: NodeId) -> Load:
+    if site.network.transformers:
+        return _worst_through(site, node)
     current = (0.0, 0.0, 0.0)
     for other in site.nodes.values():
         if any(n.id == node for n in site.path(other.id)):
             a, b = current, other.base_max_a
             current = (a[0] + b[0], a[1] + b[1], a[2] + b[2])
     return current, units.a_to_kw(sum(current), site.voltage_v, 1)
+
+
+def _worst_through(site: Site, node: NodeId) -> Load:
+    """The same where transformers stand between."""
+    current = site.nodes[node].base_max_a
+    load: Load = current, units.a_to_kw(sum(current), site.voltage_at(node), 1)
+    for child in site.children(node):
+        load = plus(load, referred(site, child, _worst_through(site, child)))
+    return load
+
+
+def referred(site: Site, child: NodeId, load: Load) -> Load:
+    """A load below a node as its parent sees it: through the transformer between them, if there is one.
+
+    Where the parent adds as numbers, so does the transformer. Else the load counts as one between lines and neutral at
+    unity power factor. What flows back makes no room at the parent.
+    """
+    known = site.network.transformers.get(child)
+    if known is None:
+        return load
+    parent = site.nodes[child].parent
+    (a, b, c), power_kw = load
+    if parent is not None and site.nodes[parent].model is NodeModel.SUM:
+        return phasors.primary_sum((max(a, 0.0), max(b, 0.0), max(c, 0.0)), known.ratio), power_kw
+    return phasors.primary_neutral((a, b, c), known.ratio), power_kw
 
 
 def uncontrolled(state: SiteState, now: datetime, *, has_batteries: bool = True) -> Mapping[NodeId, Uncontrolled]:
@@ -149,9 +188,9 @@ def _with_batteries(state: SiteState, node: NodeId, known: Uncontrolled, how: tu
     live = energy_state.live_batteries(state.energy, state.site, node, (now, state.params.battery_stale_s))
     planned = frozenset(b.battery for b in live) if not has_batteries else frozenset()
     if known.age is Age.LOST:
-        return plus(known.load, balanced(_charge_max_kw(state.site, node, planned), state.site.voltage_v))
+        return plus(known.load, balanced(_charge_max_kw(state.site, node, planned), state.site.voltage_at(node)))
     drawn_kw = sum(max(b.power_kw, 0.0) for b in live) if has_batteries else 0.0
-    return plus(known.load, balanced(drawn_kw, state.site.voltage_v)) if drawn_kw > 0.0 else known.load
+    return plus(known.load, balanced(drawn_kw, state.site.voltage_at(node))) if drawn_kw > 0.0 else known.load
 
 
 def _leaves_first(site: Site) -> tuple[NodeId, ...]:
@@ -175,7 +214,7 @@ def _uncontrolled_at(state: SiteState, node: NodeId, now: datetime, below: Mappi
         return Uncontrolled(load=_higher(_worst_loads(site, node), estimate.peak_a, estimate.peak_kw), age=Age.LOST)
     load, age = own_load(state, node, now), Age.FRESH
     for child in site.children(node):
-        load = plus(load, below[child].load)
+        load = plus(load, referred(site, child, below[child].load))
         age = max(age, below[child].age)
     return Uncontrolled(load=load, age=age)
 
@@ -202,6 +241,6 @@ def own_load(state: SiteState, node: NodeId, at: datetime) -> Load:
     """Load directly at an unmetered node: its series, else its worst case. PV that nobody meters counts as absent."""
     for load in state.context.loads:
         if load.node == node and load.load_kw is not None:
-            return balanced(load.load_kw.at(at), state.site.voltage_v)
+            return balanced(load.load_kw.at(at), state.site.voltage_at(node))
     current = state.site.nodes[node].base_max_a
-    return current, units.a_to_kw(sum(current), state.site.voltage_v, 1)
+    return current, units.a_to_kw(sum(current), state.site.voltage_at(node), 1)

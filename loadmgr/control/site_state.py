@@ -12,7 +12,9 @@ from loadmgr.control import baseload, evse_state, ladder
 from loadmgr.control.charger_state import ChargerState
 from loadmgr.control.energy_state import EnergyState
 from loadmgr.control.evse_state import EvseState
+from loadmgr.control.phase_map import PhaseBook
 from loadmgr.domain import events as ev
+from loadmgr.domain import flows
 from loadmgr.domain.ids import EvseId, LimitId, MeterId, NodeId, SessionId, StationId
 from loadmgr.domain.limits import Limit
 from loadmgr.domain.params import ControlParams
@@ -76,6 +78,7 @@ class SiteState:
     alarms: Mapping[str, ev.AlarmRaised] = field(default_factory=dict)
     energy: EnergyState = EnergyState()
     chargers: ChargerState = ChargerState()
+    phases: PhaseBook = PhaseBook()
     ticked_at: datetime | None = None
     last_no: int = 0
     last_plan_no: int = 0
@@ -139,7 +142,8 @@ def allowed_a(state: SiteState, evse: EvseId, now: datetime) -> float:
 
 def total_of(state: SiteState, sample: ev.MeterSample) -> tuple[PerPhase, float]:
     """A meter's reading as (A per phase, kW); what it does not say is derived with the nominal voltage [C.4]."""
-    voltage_v = state.site.voltage_v
+    node = next((n.id for n in state.site.nodes.values() if n.meter == sample.meter), state.site.root)
+    voltage_v = state.site.voltage_at(node)
     current, power_kw = sample.measured.current_a, sample.measured.power_kw
     if current is None:
         phase_a = units.kw_to_a(power_kw or 0.0, voltage_v, 3)
@@ -150,7 +154,7 @@ def total_of(state: SiteState, sample: ev.MeterSample) -> tuple[PerPhase, float]
 
 
 def evse_bounds(state: SiteState, node: NodeId, now: datetime) -> baseload.Bounds:
-    """What the EVSEs below a node draw at ``now``, at least and at most."""
+    """What the EVSEs below a node draw at ``now``, at least and at most, in phase with the lines of the node."""
     low, high = [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]
     low_kw = high_kw = 0.0
     for key in state.site.below[node]:
@@ -167,22 +171,31 @@ def evse_bounds(state: SiteState, node: NodeId, now: datetime) -> baseload.Bound
         if not moving and (is_fresh or known.session is None):
             if known.session is None and not is_fresh:
                 continue
-            for phase in range(3):
-                low[phase] += measured[phase]
-                high[phase] += measured[phase]
+            drawn_a = _at_node(state, node, key, measured)
+            _add(low, drawn_a)
+            _add(high, drawn_a)
             drawn_kw = _sample_kw(state, key, known)
             low_kw += drawn_kw
             high_kw += drawn_kw
             continue
         evse = state.site.evses[key]
         most_a = max(allowed_a(state, key, now), *measured)
-        n_used = known.phases_seen or evse.caps.n_phases
-        for phase in evse.phases_of(n_used):
-            high[phase] += most_a
+        n_used = min(known.phases_seen or evse.caps.n_phases, evse.caps.n_phases)
+        _add(high, _at_node(state, node, key, evse.line_currents(most_a, n_used)))
         high_kw += units.a_to_kw(most_a, evse.caps.voltage_v, n_used)
+        back_kw = evse_state.delivered_kw(known, now)
+        if back_kw > 0.0:
+            back_a = evse.line_currents(units.kw_to_a(back_kw, evse.caps.voltage_v, n_used), n_used)
+            low = [least - a for least, a in zip(low, _at_node(state, node, key, back_a), strict=True)]
+            low_kw -= back_kw
     return baseload.Bounds(
         low_a=(low[0], low[1], low[2]), high_a=(high[0], high[1], high[2]), low_kw=low_kw, high_kw=high_kw
     )
+
+
+def _add(total_a: list[float], part_a: PerPhase) -> None:
+    for phase in range(3):
+        total_a[phase] += part_a[phase]
 
 
 def _sample_kw(state: SiteState, key: EvseId, known: EvseState) -> float:
@@ -190,4 +203,11 @@ def _sample_kw(state: SiteState, key: EvseId, known: EvseState) -> float:
         return 0.0
     if known.sample.measured.power_kw is not None:
         return known.sample.measured.power_kw
-    return units.a_to_kw(sum(known.draw_a()), state.site.evses[key].caps.voltage_v, 1)
+    return state.site.evses[key].power_kw(known.draw_a())
+
+
+def _at_node(state: SiteState, node: NodeId, key: EvseId, current_a: PerPhase) -> PerPhase:
+    """An EVSE's currents as they count against a meter at the node: as numbers where every load is in phase."""
+    if not state.site.network.is_angled(node):
+        return current_a
+    return flows.in_phase(state.site, state.site.evses[key], current_a, node)

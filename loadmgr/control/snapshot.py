@@ -10,7 +10,7 @@ from math import inf
 from zoneinfo import ZoneInfo
 
 from loadmgr import units
-from loadmgr.control import energy_state, guard
+from loadmgr.control import angled, energy_state, guard
 from loadmgr.control import rows as row_tools
 from loadmgr.control.need import Need, need_of
 from loadmgr.control.rows import KW_ROW, Row
@@ -42,6 +42,8 @@ class CapacityRow:
     """A wish: the plan may exceed it rather than break a promise, never to save money."""
     curtail: tuple[float, ...] = ()
     """What a kW of curtailed PV adds, per step; empty: none of it is below the row."""
+    angles: tuple[tuple[EvseId, complex], ...] = ()
+    """EVSEs with A per kW and their angle, where the magnitude of the sum is bounded; ``members`` has magnitudes then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -307,18 +309,10 @@ def _timed(frame: _Frame) -> list[tuple[Row, list[float]]]:
 def _row(frame: _Frame, row: Row, limits: Sequence[float], *, is_soft: bool = False) -> CapacityRow:
     """Capacity per step: limit − margin − uncontrolled load − EVSEs that are not planned, never below zero."""
     state, phase = frame.state, row.phase
-    voltage_v = state.site.voltage_v
+    voltage_v, is_angled = state.site.voltage_at(row.node), angled.is_angled(state.site, row)
     base = row_tools.on_row(frame.base[row.node].load, phase)
-    members, fixed = [], 0.0
+    members, fixed = _members(frame, row)
     below = frozenset(state.site.below[row.node])
-    for lane in frame.active:
-        if lane.evse.id not in below or lane.unit(phase) <= 0.0:
-            continue
-        if lane.evse.id in frame.planned:
-            per_kw = 1000.0 / (lane.evse.caps.voltage_v * lane.n_used)
-            members.append((lane.evse.id, lane.unit(phase) * per_kw))
-        else:
-            fixed += lane.load(lane.counted_a(lane.now_a, is_static=row.is_static), phase)
     storing = tuple(
         (b.id, 1.0 if phase == KW_ROW else units.kw_to_a(1.0, voltage_v, 3))
         for b in batteries_below(state.site, row.node)
@@ -332,14 +326,53 @@ def _row(frame: _Frame, row: Row, limits: Sequence[float], *, is_soft: bool = Fa
         more = change_kw + spread_kw
         change = more if phase == KW_ROW else units.kw_to_a(more, voltage_v, 3)
         kept = row_tools.margin(limit, phase, state.params, voltage_v) if limit < inf and not is_soft else 0.0
-        left.append(max(limit - kept - base - change - fixed, 0.0))
+        room = limit - kept - max(base + change, 0.0) if is_angled else limit - kept - base - change
+        left.append(max(room - fixed, 0.0))
         back.append(min(kept - limit - base + units.kw_to_a(unseen_kw, voltage_v, 3), 0.0))
+    curtail = _curtail(frame, row.node, 1.0 if phase == KW_ROW else units.kw_to_a(1.0, voltage_v, 3))
     return CapacityRow(
         name=row.name,
         source=row.source,
         limit=tuple(left),
-        members=tuple(members),
+        members=members,
         batteries=storing,
         lower=tuple(back) if flows_back else None,
-        curtail=_curtail(frame, row.node, 1.0 if phase == KW_ROW else units.kw_to_a(1.0, voltage_v, 3)),
+        curtail=curtail,
+        angles=_angles(frame, row) if not (storing or curtail or is_soft) else (),
+    )
+
+
+def _members(frame: _Frame, row: Row) -> tuple[tuple[tuple[EvseId, float], ...], float]:
+    """Planned EVSEs with what a kW of them adds to a row, and what the others count at."""
+    site, members, fixed = frame.state.site, [], 0.0
+    below, is_angled = frozenset(site.below[row.node]), angled.is_angled(site, row)
+    for lane in frame.active:
+        if lane.evse.id not in below:
+            continue
+        unit = angled.unit(site, row, lane) if is_angled else lane.load(1.0, row.phase)
+        if unit <= 0.0:
+            continue
+        if lane.evse.id in frame.planned:
+            members.append((lane.evse.id, unit * _a_per_kw(lane)))
+            continue
+        counted_a = lane.counted_a(lane.now_a, is_static=row.is_static)
+        fixed += counted_a * unit if is_angled else lane.load(counted_a, row.phase)
+    return tuple(members), fixed
+
+
+def _a_per_kw(lane: guard.Lane) -> float:
+    return 1000.0 / (lane.evse.caps.voltage_v * lane.n_used)
+
+
+def _angles(frame: _Frame, row: Row) -> tuple[tuple[EvseId, complex], ...]:
+    """The members of a row with their angles, where the row bounds the magnitude of a phasor sum.
+
+    Batteries, curtailed PV and wishes are not part of magnitudes: rows with them add magnitudes as numbers.
+    """
+    site = frame.state.site
+    if not angled.is_magnitude(site, row):
+        return ()
+    planned = frame.planned & frozenset(site.below[row.node])
+    return tuple(
+        (lane.evse.id, angled.ampere(site, row, lane) * _a_per_kw(lane)) for lane in frame.active if lane.evse.id in planned
     )

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TypeVar, assert_never
 
 from loadmgr import units
-from loadmgr.control import baseload, charger_state, energy_state, evidence, evse_state, session_tools
+from loadmgr.control import baseload, charger_state, energy_state, evidence, evse_state, phase_map, session_tools
 from loadmgr.control.evse_state import EvseState
 from loadmgr.control.site_state import (
     FailsafeState,
@@ -26,7 +26,7 @@ from loadmgr.control.site_state import (
 from loadmgr.domain import events as ev
 from loadmgr.domain.ids import EvseId, NodeId
 from loadmgr.domain.samples import Quality
-from loadmgr.domain.session import Session, session_energy
+from loadmgr.domain.session import metered
 from loadmgr.forecast.baseload import present_shape_kw
 
 __all__ = [
@@ -75,7 +75,7 @@ def apply(state: SiteState, event: ev.Event) -> SiteState:
             session = state.sessions.get(event.session)
             if session is None:
                 return state
-            changed = replace(session, intent=event.intent)
+            changed = session_tools.with_intent(session, event.intent)
             state = _evse(state, session.evse, lambda e: replace(e, paused=None))
             energy = energy_state.with_new_intent(state.energy, session.id)
             return replace(state, sessions=_with(state.sessions, session.id, changed), energy=energy)
@@ -115,9 +115,9 @@ def apply(state: SiteState, event: ev.Event) -> SiteState:
             return _evse(state, event.evse, lambda e: evse_state.with_acceptance(e, event, evse, rest))
         case ev.SetpointUnanswered():
             return _evse(state, event.evse, lambda e: evse_state.with_no_answer(e, event))
-        case ev.CommandAnswered() | ev.MilestoneReached():
+        case ev.CommandAnswered():
             return state
-        case ev.NeedsStated() | ev.SessionBounded() | ev.ModeChanged() | ev.PriorityChanged():
+        case ev.NeedsStated() | ev.SessionBounded() | ev.ModeChanged() | ev.PriorityChanged() | ev.MilestoneReached():
             return _stated(state, event)
         case ev.RemedyTried():
             return _evse(state, event.evse, lambda e: evse_state.with_remedy(e, event))
@@ -191,19 +191,16 @@ def _session_started(state: SiteState, event: ev.SessionStarted) -> SiteState:
     evse = state.site.evses.get(event.evse)
     if evse is None or event.session in state.sessions:
         return state
-    session = Session(
-        id=event.session,
-        evse=event.evse,
-        transaction=event.transaction,
-        started_at=event.started_at or event.at,
-        id_tag=event.id_tag,
-        meter_start_kwh=event.meter_start_kwh,
-        register_kwh=event.meter_start_kwh if event.register_kwh is None else event.register_kwh,
-        energy_kwh=event.energy_kwh,
-        is_register_known=event.is_register_known,
-    )
+    session = session_tools.begun(event, state.ended.get(event.session))
+    after = replace(state, ended=_without(state.ended, session.id)) if session.id in state.ended else state
+    running = state.sessions.get(state.evses[event.evse].session or session.id)
+    if running is not None and running.started_at > session.started_at:
+        return replace(after, sessions=_with(state.sessions, session.id, session))  # a late word of an older stay [D-3]
     settle_s = evse.caps.settle_s
-    after = _evse(state, event.evse, lambda e: evse_state.with_session(e, event.session, event.at, settle_s))
+    after = _evse(after, event.evse, lambda e: evse_state.with_session(e, event.session, event.at, settle_s))
+    order = after.evses[event.evse].last_order
+    if order is not None and not order.setpoint.transaction:
+        after = _evse(after, event.evse, evse_state.with_doubt)  # it is told again, now with the transaction [D-7]
     return replace(after, sessions=_with(state.sessions, session.id, session))
 
 
@@ -211,9 +208,7 @@ def _session_ended(state: SiteState, event: ev.SessionEnded) -> SiteState:
     session = state.sessions.get(event.session) or state.ended.get(event.session)
     if session is None:
         return state
-    if event.meter_stop_kwh is not None:
-        session = session_energy(session, event.meter_stop_kwh)
-    session = replace(session, ended_at=event.ended_at or event.at, end_reason=event.reason)
+    session = session_tools.closed(session, event)
     after = state
     if state.evses[session.evse].session == session.id:
         settle_s = state.site.evses[session.evse].caps.settle_s
@@ -224,16 +219,17 @@ def _session_ended(state: SiteState, event: ev.SessionEnded) -> SiteState:
     return replace(after, sessions=_without(state.sessions, session.id), ended=MappingProxyType(ended), energy=energy)
 
 
-StatedEvent = ev.NeedsStated | ev.SessionBounded | ev.ModeChanged | ev.PriorityChanged
-
-
-def _stated(state: SiteState, event: StatedEvent) -> SiteState:
+def _stated(state: SiteState, event: session_tools.StatedEvent) -> SiteState:
     """What car or station said about a session."""
     session = state.sessions.get(event.session)
     if session is None:
         return state
     changed = session_tools.stated(session, event)
-    return replace(state, sessions=_with(state.sessions, session.id, changed))
+    after = replace(state, sessions=_with(state.sessions, session.id, changed))
+    if not isinstance(event, ev.NeedsStated) or not event.awaits_profile:
+        return after
+    found = forms_of(state, session.evse)
+    return _evse(after, session.evse, lambda e: evse_state.with_needs(e, found))
 
 
 def _sample(state: SiteState, event: ev.MeterSample) -> SiteState:
@@ -245,7 +241,8 @@ def _sample(state: SiteState, event: ev.MeterSample) -> SiteState:
         return state
     if event.measured.current_a is None and event.measured.power_kw is None:
         return state
-    after = replace(state, meters=_with(state.meters, event.meter, event))
+    phases = phase_map.with_meter(state.phases, state.site, event)
+    after = replace(state, meters=_with(state.meters, event.meter, event), phases=phases)
     for node in state.site.nodes.values():
         if node.meter == event.meter:
             after = _base(after, node.id, event)
@@ -256,14 +253,15 @@ def _evse_sample(state: SiteState, evse_key: EvseId, event: ev.MeterSample) -> S
     evse = state.site.evses[evse_key]
     rest = promised_rest_a(state, evse_key)
     after = _evse(state, evse_key, lambda e: evidence.with_sample(e, event, state.params, evse, rest))
+    if after.evses[evse_key].sample is event:
+        has_terminals = state.chargers.traits_of(evse.station).labels_terminals
+        before = state.evses[evse_key].sample
+        phases = phase_map.with_sample(state.phases, state.site, before, event, labels_terminals=has_terminals)
+        after = replace(after, phases=phases)
     session = after.sessions.get(event.session) if event.session is not None else None
     if session is None or event.quality is Quality.HISTORY:
         return after
-    changed = session
-    if event.measured.energy_kwh is not None:
-        changed = session_energy(session, event.measured.energy_kwh)
-    if event.measured.soc_frac is not None:
-        changed = replace(changed, soc_frac=event.measured.soc_frac, soc_at_kwh=changed.energy_kwh)
+    changed = metered(session, event.measured, event.measured_at)
     seen = after.evses[evse_key].phases_seen
     if seen and seen != changed.n_phases:
         changed = replace(changed, n_phases=seen)
@@ -279,7 +277,7 @@ def _base(state: SiteState, node: NodeId, event: ev.MeterSample) -> SiteState:
         energy = energy_state.with_import(state.energy, tariff.demand, tariff.timezone, event.at, total[1])
         state = replace(state, energy=energy)
     battery_kw = energy_state.battery_below_kw(state.energy, state.site, node, (event.at, state.params.battery_stale_s))
-    phase_a = units.kw_to_a(battery_kw, state.site.voltage_v, 3)
+    phase_a = units.kw_to_a(battery_kw, state.site.voltage_at(node), 3)
     total = (total[0][0] - phase_a, total[0][1] - phase_a, total[0][2] - phase_a), total[1] - battery_kw
     bounds = evse_bounds(state, node, event.at)
     old = state.base.get(node)

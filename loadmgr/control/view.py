@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from loadmgr import units
 from loadmgr.control import rows as row_tools
 from loadmgr.control.need import need_of
 from loadmgr.control.rows import Age, Load
@@ -119,7 +118,7 @@ def evse_kw(state: SiteState, evse: EvseId) -> float:
         return 0.0
     if known.sample.measured.power_kw is not None:
         return known.sample.measured.power_kw
-    return units.a_to_kw(sum(known.draw_a()), state.site.evses[evse].caps.voltage_v, 1)
+    return state.site.evses[evse].power_kw(known.draw_a())
 
 
 def _ev_load(state: SiteState, node: NodeId) -> Load:

@@ -184,7 +184,7 @@ class ReservationEnded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MilestoneReached:
-    """Something that a driver or a CSMS waits for: ``charging-ended``, ``soc-80``, ``energy-reached``, ``paused`` ..."""
+    """What a driver or a CSMS waits for: ``charging-ended``, ``soc-80``, ``energy-reached``, ``energy-limit`` ..."""
 
     at: datetime
     session: SessionId

@@ -150,6 +150,8 @@ class Setpoint:
     ``current_a`` still bounds what it may draw."""
     voltage_v: float = 230.0
     """Nominal, line to neutral: what a limit in watts is computed with [A-70]."""
+    lasts_s: float = 0.0
+    """How much longer than until ``valid_until`` it may be in force in a charger that reads schedules its own way."""
     is_update: bool = False
     """The dynamic profile is installed: only its values are sent (domain rule A.12)."""
 

@@ -7,8 +7,12 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from loadmgr import units
+from loadmgr.domain import network, phasors
 from loadmgr.domain.ids import EvseId, MeterId, NodeId, SiteId, StationId
 from loadmgr.domain.limits import Limit, Tightest, tightest
+from loadmgr.domain.network import Network, NodeModel, Transformer
+from loadmgr.domain.phasors import Lines
+from loadmgr.domain.samples import PerPhase
 from loadmgr.errors import SiteModelError
 
 PHASES: tuple[str, str, str] = ("L1", "L2", "L3")
@@ -28,8 +32,27 @@ ROTATIONS: Mapping[str, tuple[int, ...]] = MappingProxyType(
 )
 """Grid phase (0 = L1) behind the connector's terminals L1, L2, L3, in this order (domain rule F.3)."""
 
+PAIRS: Mapping[str, tuple[int, int]] = MappingProxyType({"RS": (0, 1), "ST": (1, 2), "TR": (2, 0)})
+"""Lines between which a single-phase EVSE is connected; its current counts on both [A-72, A-73]."""
+
 UNKNOWN_ROTATION = "unknown"
 """A car on an EVSE of unknown rotation loads every phase in full: the worst case [F-20]."""
+
+UNKNOWN_PAIR = "unknown-pair"
+"""Between two lines, but nobody knows which: its current counts on all three."""
+
+
+def is_pair(rotation: str) -> bool:
+    """True for the rotations of EVSEs that stand between two lines."""
+    return rotation in PAIRS or rotation == UNKNOWN_PAIR
+
+
+def rotations_for(n_phases: int) -> tuple[str, ...]:
+    """Rotations that fit an EVSE of one or three phases, the unknown ones included."""
+    found = [r for r, lines in ROTATIONS.items() if len(lines) == n_phases]
+    if n_phases == 1:
+        found += [*PAIRS, UNKNOWN_PAIR]
+    return (*found, UNKNOWN_ROTATION)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +61,8 @@ class GridNode:
 
     ``base_max_a`` is the worst current per phase that the uncontrolled load directly below this node can draw;
     it counts when no fresh meter value tells better.
+
+    Limits, meter and loads of a node with a transformer are on its own side (the wye); the parent is the delta.
     """
 
     id: NodeId
@@ -45,11 +70,16 @@ class GridNode:
     limits: tuple[Limit, ...] = ()
     meter: MeterId | None = None
     base_max_a: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    model: NodeModel = NodeModel.SUM
+    transformer: Transformer | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvseCaps:
-    """What an EVSE can do. Current is per phase; power is the sum over phases."""
+    """What an EVSE can do. Current is per phase; power is the sum over phases.
+
+    ``voltage_v`` drives the current of one phase: against neutral, or between its two lines where it stands between two.
+    """
 
     current_max_a: float
     current_min_a: float = 6.0
@@ -67,7 +97,7 @@ class EvseCaps:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evse:
-    """One EVSE. ``rotation`` is a key of ``ROTATIONS`` or ``UNKNOWN_ROTATION``.
+    """One EVSE. ``rotation`` is a key of ``ROTATIONS`` or ``PAIRS``, ``UNKNOWN_ROTATION`` or ``UNKNOWN_PAIR``.
 
     ``failsafe_a`` is the current of the profile that the charger falls back to by itself (0 or >= 6 A) [A.15 L2].
     """
@@ -81,10 +111,42 @@ class Evse:
     failsafe_a: float = 0.0
 
     def phases_of(self, n_used: int) -> tuple[int, ...]:
-        """Grid phases (0..2) that ``n_used`` conductors of a car load; all three when the rotation is unknown."""
-        if self.rotation == UNKNOWN_ROTATION:
+        """Grid phases (0..2) that ``n_used`` conductors of a car load; all three when the rotation is unknown.
+
+        Both lines of an EVSE that stands between two.
+        """
+        if not self.has_known_rotation:
             return (0, 1, 2)
-        return ROTATIONS[self.rotation][:n_used]
+        return PAIRS[self.rotation] if self.is_line_to_line else ROTATIONS[self.rotation][:n_used]
+
+    @property
+    def is_line_to_line(self) -> bool:
+        """True when the EVSE stands between two lines instead of between lines and neutral."""
+        return is_pair(self.rotation)
+
+    @property
+    def has_known_rotation(self) -> bool:
+        """True when it is known which lines the EVSE loads."""
+        return self.rotation not in {UNKNOWN_ROTATION, UNKNOWN_PAIR}
+
+    def line_currents(self, current_a: float, n_used: int) -> PerPhase:
+        """A on L1..L3 when each conductor in use carries ``current_a``."""
+        loaded = self.phases_of(n_used)
+        a, b, c = (current_a if line in loaded else 0.0 for line in range(3))
+        return a, b, c
+
+    def power_kw(self, current_a: PerPhase) -> float:
+        """Power of currents on L1..L3 at the nominal voltage; the two lines of a pair carry one and the same current."""
+        amperes = max(current_a, key=abs) if self.is_line_to_line else sum(current_a)
+        return units.a_to_kw(amperes, self.caps.voltage_v, 1)
+
+    def conductors(self) -> tuple[Lines, ...]:
+        """One ampere in each conductor, terminal by terminal, as line currents; all that may be when not known."""
+        if self.rotation in PAIRS:
+            return (phasors.between(*PAIRS[self.rotation]),)
+        if self.rotation == UNKNOWN_PAIR:
+            return tuple(phasors.between(*pair) for pair in PAIRS.values())
+        return tuple(phasors.to_neutral(line) for line in ROTATIONS.get(self.rotation, (0, 1, 2)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +182,7 @@ class Battery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """The whole site; raises ``SiteModelError`` when its parts do not form one tree."""
+    """The whole site; raises ``SiteModelError`` when its parts do not form one tree. ``voltage_v`` is the root's."""
 
     id: SiteId
     nodes: Mapping[NodeId, GridNode]
@@ -132,11 +194,14 @@ class Site:
     root: NodeId = field(init=False)
     below: Mapping[NodeId, tuple[EvseId, ...]] = field(init=False)
     """Every EVSE at the node or anywhere below it, in the order of the site file."""
+    network: Network = field(init=False)
 
     def __post_init__(self) -> None:
         for name in ("nodes", "stations", "evses", "batteries"):
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
         problems = [*_tree_problems(self.nodes), *_evse_problems(self)]
+        if not problems:
+            problems = [*network.problems(self.nodes, self.evses)]
         if problems:
             raise SiteModelError("; ".join(problems))
         object.__setattr__(self, "root", next(n.id for n in self.nodes.values() if n.parent is None))
@@ -145,6 +210,7 @@ class Site:
             for node in self.path(evse.node):
                 below[node.id].append(evse.id)
         object.__setattr__(self, "below", MappingProxyType({n: tuple(e) for n, e in below.items()}))
+        object.__setattr__(self, "network", network.network_of(self.nodes, self.evses, self.voltage_v))
 
     def path(self, node: NodeId) -> Iterator[GridNode]:
         """The node and everything above it, up to the root."""
@@ -157,6 +223,10 @@ class Site:
     def children(self, node: NodeId) -> tuple[NodeId, ...]:
         """Direct children in the order of the site file."""
         return tuple(n.id for n in self.nodes.values() if n.parent == node)
+
+    def voltage_at(self, node: NodeId) -> float:
+        """Nominal voltage between a line and neutral at a node."""
+        return self.network.voltages[node]
 
     def static_limit(self, node: NodeId) -> Tightest:
         """The tightest of the node's limits that hold at all times."""
@@ -186,7 +256,9 @@ def _evse_problems(site: Site) -> Iterator[str]:
             yield f"EVSE {evse.id!r}: node {evse.node!r} does not exist"
         if evse.station not in site.stations:
             yield f"EVSE {evse.id!r}: station {evse.station!r} does not exist"
-        if evse.rotation != UNKNOWN_ROTATION and len(ROTATIONS.get(evse.rotation, ())) < evse.caps.n_phases:
+        if evse.is_line_to_line:
+            continue
+        if evse.has_known_rotation and len(ROTATIONS.get(evse.rotation, ())) < evse.caps.n_phases:
             yield f"EVSE {evse.id!r}: rotation {evse.rotation!r} does not name {evse.caps.n_phases} phases"
     for battery in site.batteries.values():
         if battery.node not in site.nodes:

@@ -127,3 +127,16 @@ class Traits:
     min_profile_id: int = 0
     """2.1: profile ids must be above this [A-30]."""
     periods_max: int = 1
+
+
+START_MOST_S = 60.0
+"""What a schedule's duration adds at most for a begin in the past: the rest of ``start_before_s`` is the clock's lag."""
+
+
+def added_s(traits: Traits) -> float:
+    """What is added to a live profile's duration because its schedule begins in the past [G-9].
+
+    A charger whose clock lags counts from a begin that lies that much further back; so the lag is not added, or the
+    profile would outlive its time. One that counts from the receipt instead holds this much longer.
+    """
+    return min(traits.start_before_s, START_MOST_S)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
-from collections.abc import Coroutine, Iterable
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import replace
 from http import HTTPStatus
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 from urllib.parse import unquote
 
 from websockets.asyncio.server import Server, ServerConnection, serve
@@ -21,28 +22,43 @@ from loadmgr.domain import commands as cmd
 from loadmgr.domain import events as ev
 from loadmgr.domain.ids import StationId
 from loadmgr.domain.params import ControlParams
-from loadmgr.ocpp import onboarding
 from loadmgr.ocpp.auth import Gatekeeper
+from loadmgr.ocpp.charger import Charger
 from loadmgr.ocpp.connection import Activity, Connection, Host
+from loadmgr.ocpp.onboarding import Onboarding, Pace
+from loadmgr.ocpp.quirks import Knowledge, builtin
 from loadmgr.ocpp.session import Session as OcppSession
 from loadmgr.ocpp.transactions import Transactions
 from loadmgr.ocpp.translation import Desk
 from loadmgr.ocpp.versions import ASSUMED, VERSIONS
 from loadmgr.ports import Remembered
 from loadmgr.settings import Address, OcppSettings
+from loadmgr.sitefile.models import StationTraits
 
 log = logging.getLogger(__name__)
 
 WITHOUT_BOOT_S = 10.0
-STAGGER_S = 0.05
 FAILSAFE_RETRY_S = (2.0, 10.0, 30.0, 60.0)
 """Waits between tries to install the fail-safe; after them the station is configured and the last wait repeats."""
 BACKLOG = 4096
 REPLACED = (1000, "replaced by a newer connection")
 
 
+class Socket(Protocol):
+    """What one link needs of its transport; it raises ``ConnectionClosed`` or ``ConnectionError`` when it has ended."""
+
+    async def send(self, text: str, /) -> None:
+        """Send one text frame."""
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """End the link."""
+
+    def __aiter__(self) -> AsyncIterator[str | bytes]:
+        """The frames that come in, until the link ends."""
+
+
 class Gateway:
-    """OCPP central system on one port for 1.6J and 2.0.1; an asynchronous context manager and a ``StationLink``.
+    """OCPP central system of every version in ``VERSIONS``; an asynchronous context manager and a ``StationLink``.
 
     ``frames_handled``, ``frames_sent`` and ``pending_replies`` let a lock-step simulation know what is in flight.
     """
@@ -57,7 +73,8 @@ class Gateway:
         self._keeper = Gatekeeper(settings.stations)
         self._transactions = Transactions.remembered(remembered.sessions)
         self._accepted = {s.station for s in remembered.stations}
-        self._links: dict[StationId, tuple[Connection, ServerConnection]] = {}
+        self._links: dict[StationId, tuple[Connection, Socket]] = {}
+        self._chargers: dict[StationId, Charger] = {}
         self._numbers = itertools.count(1)
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: Server | None = None
@@ -138,8 +155,10 @@ class Gateway:
     async def _watch_time(self) -> None:
         while True:
             await self._host.clock.sleep(1.0)
-            for connection, _ in tuple(self._links.values()):
+            for connection, socket in tuple(self._links.values()):
                 connection.on_time()
+                if connection.must_close is not None:
+                    self._spawn(_closed(socket, *connection.must_close))
 
     # -- handshake -------------------------------------------------------------------------------------------------
 
@@ -175,16 +194,37 @@ class Gateway:
         if chosen is None:
             has_header = "Sec-WebSocket-Protocol" in socket.request.headers
             if has_header or not self._settings.stations[station].assume_ocpp16:
-                await socket.close(1002, "offer the subprotocol ocpp1.6 or ocpp2.0.1")
+                await socket.close(1002, f"offer one of the subprotocols {', '.join(VERSIONS)}")
                 return
             chosen = Subprotocol(ASSUMED)
-        connection = self._connection(station, str(chosen))
+        await self._live(self._connection(station, str(chosen)), socket)
+
+    async def attach(self, station: StationId, subprotocol: str, socket: Socket) -> None:
+        """Serve a station over any transport until the link ends: the life of a WebSocket after its handshake.
+
+        There is no password: it is for callers in the same process. Raises ``ValueError`` for a station that the site
+        does not have and for an unknown subprotocol.
+        """
+        if station not in self._host.site.stations:
+            raise ValueError(f"station {station!r} is not in the site file; add it or attach one that is")
+        if subprotocol not in VERSIONS:
+            raise ValueError(f"subprotocol {subprotocol!r} is unknown; use one of {', '.join(VERSIONS)}")
+        await self._live(self._connection(station, subprotocol), socket)
+
+    async def _live(self, connection: Connection, socket: Socket) -> None:
+        station = connection.desk.station
+        wait_s = connection.charger.linked(self._host.clock.monotonic_s())
+        if wait_s:
+            log.warning("opens links too often", extra={"station": station, "wait_s": wait_s})
+            await self._host.clock.sleep(wait_s)
         await self._replace(station)
+        connection.mirror.came_back(self._host.clock.now())
         self._links[station] = (connection, socket)
         self.activity.n += 1
         self._host.take(ev.StationConnected(at=self._host.clock.now(), station=station, ocpp=connection.version.ocpp))
         writer = asyncio.create_task(self._write(connection, socket), name=f"writer-{station}")
-        onboard = asyncio.create_task(self._onboard(connection), name=f"onboard-{station}")
+        steps = Onboarding(connection, self._params, _pace(), is_known=station in self._accepted)
+        onboard = asyncio.create_task(steps.run(), name=f"onboard-{station}")
         reason = ""
         try:
             reason = await self._read(connection, socket)
@@ -196,6 +236,9 @@ class Gateway:
 
     def _connection(self, station: StationId, subprotocol: str) -> Connection:
         version = VERSIONS[subprotocol]
+        before = self._links.get(station)
+        if before is not None and before[0].is_accepted:
+            self._accepted.add(station)  # the link that this one replaces: the station has booted
         return Connection(
             host=self._host,
             desk=Desk(
@@ -207,10 +250,29 @@ class Gateway:
             ),
             version=version,
             session=OcppSession(version.ocpp, timeout_s=self._params.call_timeout_s),
+            charger=self._charger(station),
+            timeout_s=self._params.call_timeout_s,
+            stale_s=max(self._params.sample_interval_s + 10.0, 30.0),
+            numbers=self._numbers,
             spawn=self._spawn,
             activity=self.activity,
             is_accepted=station in self._accepted,
         )
+
+    def _charger(self, station: StationId) -> Charger:
+        """What is kept about a station over its links."""
+        known = self._chargers.get(station)
+        if known is None:
+            access = self._settings.stations.get(station)
+            operator = access.traits if access is not None else StationTraits()
+            known = Charger(station=station, knowledge=Knowledge(rules=builtin(), operator=operator))
+            self._chargers[station] = known
+        return known
+
+    def link(self, station: StationId) -> Connection | None:
+        """The open link of a station."""
+        found = self._links.get(station)
+        return found[0] if found is not None else None
 
     async def _replace(self, station: StationId) -> None:
         """A newer authenticated connection wins; commands go to exactly one [A08]."""
@@ -220,7 +282,7 @@ class Gateway:
         self.takeovers += 1
         log.warning("replaced", extra={"station": station})
         old[0].on_close()
-        self._spawn(old[1].close(*REPLACED))
+        self._spawn(_closed(old[1], *REPLACED))
 
     def _gone(self, station: StationId, connection: Connection, reason: str) -> None:
         known = self._links.get(station)
@@ -233,7 +295,7 @@ class Gateway:
         connection.on_close()
         self._host.take(ev.StationDisconnected(at=self._host.clock.now(), station=station, reason=reason[:200]))
 
-    async def _read(self, connection: Connection, socket: ServerConnection) -> str:
+    async def _read(self, connection: Connection, socket: Socket) -> str:
         """Until the link ends; returns why. Nothing a station sends may raise out of here."""
         try:
             async for message in socket:
@@ -244,12 +306,12 @@ class Gateway:
                 self.frames_handled += 1
                 connection.n_handled += 1
                 self.activity.n += 1
-                if connection.must_close:
-                    await socket.close(1008, connection.must_close)
-                    return connection.must_close
-        except ConnectionClosed as closed:
-            return str(closed)
-        return "closed by the station"
+                if connection.must_close is not None:
+                    await socket.close(*connection.must_close)
+                    return connection.must_close[1]
+        except (ConnectionClosed, ConnectionError) as closed:
+            return connection.must_close[1] if connection.must_close is not None else str(closed)
+        return connection.must_close[1] if connection.must_close is not None else "closed by the station"
 
     @staticmethod
     def _pump(connection: Connection, message: str) -> None:
@@ -259,52 +321,14 @@ class Gateway:
             log.exception("message could not be handled", extra={"station": connection.desk.station})
             connection.on_fault("internal error")
 
-    async def _write(self, connection: Connection, socket: ServerConnection) -> None:
+    async def _write(self, connection: Connection, socket: Socket) -> None:
         try:
             while True:
                 frame = await connection.outbox.get()
                 self.frames_sent += 1
                 await socket.send(frame)
-        except ConnectionClosed:
+        except (ConnectionClosed, ConnectionError):
             return  # the reader sees it as well and cleans up
-
-    async def _onboard(self, connection: Connection) -> None:
-        """Fail-safe and metering, after the boot or without one [G-43, E-2]."""
-        station = connection.desk.station
-        clock = self._host.clock
-        waiting = asyncio.ensure_future(connection.booted.wait())
-        known = 0.5 if station in self._accepted else WITHOUT_BOOT_S
-        sleeping = asyncio.ensure_future(clock.sleep(known))
-        await asyncio.wait({waiting, sleeping}, return_when=asyncio.FIRST_COMPLETED)
-        for task in (waiting, sleeping):
-            task.cancel()
-        await asyncio.gather(waiting, sleeping, return_exceptions=True)
-        if connection.version.needs_boot and not connection.is_accepted:
-            await connection.booted.wait()  # however late: a station without its fail-safe counts at its maximum
-        site = self._host.site
-
-        async def ask(command: cmd.Command) -> bool:
-            done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-            connection.send(command, done)
-            return await done
-
-        async def installed(waits_s: Iterable[float]) -> bool:
-            for wait_s in waits_s:
-                if await ask(onboarding.failsafe(site, station, next(self._numbers), clock.now())):
-                    return True
-                await clock.sleep(wait_s)
-            return False
-
-        is_installed = await installed(FAILSAFE_RETRY_S)
-        place = list(site.stations).index(station)
-        await clock.sleep(STAGGER_S * place)
-        async for name, value in onboarding.configure(connection.version, self._params, station, self._numbers, ask):
-            log.info("configured", extra={"station": station, "setting": name, "value": value})
-        silent = tuple(e for e in site.stations[station].evses if e not in connection.seen)
-        for command in onboarding.status_triggers(silent, station, self._numbers):
-            connection.send(command)
-        if not is_installed:
-            await installed(itertools.repeat(FAILSAFE_RETRY_S[-1]))
 
     # -- commands --------------------------------------------------------------------------------------------------
 
@@ -339,6 +363,15 @@ class Gateway:
     def numbered(self, command: cmd.Command) -> cmd.Command:
         """A command with the next number of this gateway."""
         return replace(command, no=next(self._numbers))
+
+
+def _pace() -> Pace:
+    return Pace(without_boot_s=WITHOUT_BOOT_S, retry_s=FAILSAFE_RETRY_S)
+
+
+async def _closed(socket: Socket, code: int, reason: str) -> None:
+    with contextlib.suppress(ConnectionClosed, ConnectionError):
+        await socket.close(code, reason[:120])
 
 
 def _choose(_: ServerConnection, offered: Any) -> Subprotocol | None:

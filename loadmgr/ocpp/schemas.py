@@ -12,7 +12,9 @@ import jsonschema_rs
 
 Json = dict[str, Any]  # a JSON object of whatever shape; the schema says which
 
-_FOLDERS = {"1.6": "v16", "2.0.1": "v201"}
+_FOLDERS = {"1.6": "v16", "2.0.1": "v201", "2.1": "v21"}
+UNCONFIRMED = frozenset({"NotifyPeriodicEventStream"})
+"""2.1: messages for SEND, which have no answer; a station that sends one as a CALL gets an empty answer [0-19]."""
 
 _CODES = {
     "type": "TypeConstraintViolation",
@@ -43,7 +45,7 @@ def spelt(code: str, ocpp: str) -> str:
 @cache
 def _validator(ocpp: str, action: str, is_request: bool) -> Any:  # jsonschema_rs has one class per draft
     suffix = "" if is_request else "Response"
-    if ocpp != "1.6" and is_request:
+    if ocpp != "1.6" and is_request and action not in UNCONFIRMED:
         suffix = "Request"
     place = files("ocpp") / _FOLDERS[ocpp] / "schemas" / f"{action}{suffix}.json"
     if not action.isalnum() or not place.is_file():
@@ -59,6 +61,8 @@ def is_known(ocpp: str, action: str) -> bool:
 
 def breach(ocpp: str, action: str, payload: Json, *, is_request: bool) -> Breach | None:
     """``None`` when the payload is valid, else the first breach."""
+    if action in UNCONFIRMED and not is_request and is_known(ocpp, action):
+        return None if not payload else Breach(code="FormatViolation", detail=f"{action}: its answer is empty")
     validator = _validator(ocpp, action, is_request)
     if validator is None:
         return Breach(code="NotImplemented", detail=f"action {action!r} is not part of OCPP {ocpp}")

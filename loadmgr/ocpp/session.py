@@ -1,12 +1,14 @@
 """The OCPP-J request/response state machine of one connection, without a socket.
 
 Frames in as text, results out as values; frames to send are collected in ``take_frames``. One CALL of ours is
-outstanding at a time [0-5]; answers to the station may be given at any later moment.
+outstanding at a time [0-5]; answers to the station may be given at any later moment. 2.1 adds two message types: an
+objection to an answer (CALLRESULTERROR) and a message without one (SEND).
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import uuid
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
@@ -14,9 +16,12 @@ from typing import Any
 
 import orjson
 
-from loadmgr.ocpp.schemas import Json, breach, is_known, spelt, tidied
+from loadmgr.ocpp.schemas import UNCONFIRMED, Json, breach, is_known, spelt, tidied
 
-CALL, CALLRESULT, CALLERROR = 2, 3, 4
+log = logging.getLogger(__name__)
+
+CALL, CALLRESULT, CALLERROR, CALLRESULTERROR, SEND = 2, 3, 4, 5, 6
+SINCE_21 = frozenset({CALLRESULTERROR, SEND})
 ID_MAX = 36
 LATE_S = 600.0
 ANSWERS_KEPT = 32
@@ -25,7 +30,7 @@ DEPTH_MAX = 24
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incoming:
-    """A valid CALL of the station; answer it with ``reply`` or ``refuse``."""
+    """A valid CALL of the station, to be answered with ``reply`` or ``refuse``; to a SEND these send nothing."""
 
     id: str
     action: str
@@ -59,7 +64,17 @@ class Fault:
     detail: str
 
 
-Result = Incoming | Answered | Failed | Fault
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disputed:
+    """2.1: the station could not take our answer to its ``action``; an empty one when nobody knows which [0-19]."""
+
+    id: str
+    action: str
+    code: str
+    detail: str = ""
+
+
+Result = Incoming | Answered | Failed | Fault | Disputed
 
 
 @dataclass(slots=True, kw_only=True)
@@ -78,18 +93,21 @@ class DuplicateKeyError(ValueError):
 
 @dataclass(slots=True)
 class Session:
-    """State of one connection speaking OCPP ``ocpp`` (``1.6`` or ``2.0.1``)."""
+    """State of one connection speaking OCPP ``ocpp`` (``1.6``, ``2.0.1`` or ``2.1``)."""
 
     ocpp: str
     timeout_s: float = 30.0
     faults: int = 0
     unknown_answers: int = 0
+    disputed_answers: int = 0
     _frames: deque[str] = field(default_factory=deque)
     _queue: deque[_Call] = field(default_factory=deque)
     _open: _Call | None = None
     _late: OrderedDict[str, tuple[_Call, float]] = field(default_factory=OrderedDict)
     _pending: set[str] = field(default_factory=set)
     _answers: OrderedDict[str, str] = field(default_factory=OrderedDict)
+    _actions: OrderedDict[str, str] = field(default_factory=OrderedDict)
+    _unanswered: set[str] = field(default_factory=set)
 
     # -- frames ----------------------------------------------------------------------------------------------------
 
@@ -110,6 +128,8 @@ class Session:
             return self._call_in(frame)
         if kind in {CALLRESULT, CALLERROR}:
             return self._answer_in(frame, now_s)
+        if kind in SINCE_21 and self.ocpp == "2.1":
+            return self._send_in(frame) if kind == SEND else self._dispute_in(frame)
         self.faults += 1
         self._error("-1", "RpcFrameworkError" if self.ocpp == "1.6" else "MessageTypeNotSupported", f"type {kind!r}")
         return [Fault(detail=f"message type {kind!r} is not supported")]
@@ -118,7 +138,7 @@ class Session:
         try:
             if _depth(text) > DEPTH_MAX:
                 raise ValueError(f"nested deeper than {DEPTH_MAX}")
-            frame = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+            frame = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_number)
         except ValueError as error:
             self._error(_readable_id(text), "RpcFrameworkError", "not JSON")
             return Fault(detail=f"not JSON: {str(error)[:100]}")
@@ -165,10 +185,43 @@ class Session:
             self._error(message_id, found.code, found.detail)
             return [Fault(detail=found.detail)]
         self._pending.add(message_id)
+        self._actions[message_id] = action
+        while len(self._actions) > ANSWERS_KEPT:
+            self._actions.popitem(last=False)
         return [Incoming(id=message_id, action=action, payload=payload)]
+
+    def _send_in(self, frame: list[Any]) -> list[Result]:
+        """A message that wants no answer, not even an error; it gets an id of ours, so that none can be sent [0-19]."""
+        if len(frame) != 4 or not isinstance(frame[2], str) or not isinstance(frame[3], dict):
+            self.faults += 1
+            return [Fault(detail="malformed SEND")]
+        action, payload = frame[2], frame[3]
+        found = breach(self.ocpp, action, payload, is_request=True)
+        if found is not None:
+            payload = tidied(payload)
+            found = breach(self.ocpp, action, payload, is_request=True)
+        if found is not None or action not in UNCONFIRMED:
+            self.faults += 1
+            detail = found.detail if found is not None else f"{action} must be sent as a CALL"
+            return [Fault(detail=f"SEND: {detail}")]
+        own_id = str(uuid.uuid4())
+        self._unanswered.add(own_id)
+        return [Incoming(id=own_id, action=action, payload=payload)]
+
+    def _dispute_in(self, frame: list[Any]) -> list[Result]:
+        """The station did not take an answer of ours: ours was valid by the schema, so it is told to people only."""
+        self.disputed_answers += 1
+        action = self._actions.get(frame[1], "")
+        code = str(frame[2])[:50]
+        detail = str(frame[3])[:200] if len(frame) > 3 else ""
+        log.warning("answer disputed", extra={"action": action, "about": frame[1], "code": code, "detail": detail})
+        return [Disputed(id=frame[1], action=action, code=code, detail=detail)]
 
     def reply(self, message_id: str, action: str, payload: Json) -> None:
         """Answer a CALL. An answer of ours that breaks the schema becomes an InternalError, never a wrong frame."""
+        if message_id in self._unanswered:
+            self._unanswered.discard(message_id)
+            return
         found = breach(self.ocpp, action, payload, is_request=False)
         if found is not None:
             self.refuse(message_id, "InternalError", "the central system made an invalid answer")
@@ -177,6 +230,9 @@ class Session:
 
     def refuse(self, message_id: str, code: str, detail: str) -> None:
         """Answer a CALL with an error."""
+        if message_id in self._unanswered:
+            self._unanswered.discard(message_id)
+            return
         self._remember(message_id, self._push([CALLERROR, message_id, spelt(code, self.ocpp), detail[:255], {}]))
 
     def _remember(self, message_id: str, text: str) -> None:
@@ -231,7 +287,7 @@ class Session:
             is_late = True
         else:
             self.unknown_answers += 1  # an answer to a question nobody asked [B20, G-49]
-            return [Fault(detail="answer to an unknown message id")]
+            return [Fault(detail="answer to an unknown message id")] if frame[0] == CALLRESULT else []
         result = self._judge(made, frame, is_late=is_late)
         self._send_next(now_s)
         return [result]
@@ -285,6 +341,12 @@ def _unique(pairs: list[tuple[str, Any]]) -> Json:
     if len(found) != len(pairs):
         raise DuplicateKeyError("a key stands twice in one object")
     return found
+
+
+def _number(text: str) -> float:
+    """20000.0 where the schema says integer is 20000 (an ``int`` is a ``float`` to the type checker)."""
+    found = float(text)
+    return int(found) if found.is_integer() and abs(found) < 2**53 else found
 
 
 def _no_constant(name: str) -> float:

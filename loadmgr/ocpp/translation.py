@@ -9,6 +9,8 @@ from loadmgr.domain import events as ev
 from loadmgr.domain.ids import EvseId, MeterId, StationId, evse_id
 from loadmgr.domain.samples import Quality
 from loadmgr.domain.site import Evse, Site
+from loadmgr.domain.traits import Traits
+from loadmgr.ocpp import dynamic
 from loadmgr.ocpp.metering import Measurement
 from loadmgr.ocpp.schemas import Json
 from loadmgr.ocpp.transactions import Known, Transactions
@@ -26,6 +28,9 @@ class Desk:
     transactions: Transactions
     heartbeat_s: int
     accept: frozenset[str] | None
+    traits: Traits = Traits()
+    dynamic: dict[int, Json] = field(default_factory=dict)
+    """2.1: what was last sent for each dynamic profile, by its id (``loadmgr.ocpp.dynamic``) [A.12]."""
 
     def evse(self, number: int) -> Evse | None:
         """The EVSE of this station with this number."""
@@ -35,18 +40,23 @@ class Desk:
         """Is this id tag on the list (or is everybody accepted)?"""
         return self.accept is None or id_tag in self.accept
 
+    def noted(self, action: str, payload: Json, now: datetime) -> None:
+        """Note a call that is sent to the station, for answers that must repeat it [A.12]."""
+        dynamic.noted(self.dynamic, action, payload, now)
+
 
 @dataclass(slots=True, kw_only=True)
 class Handled:
     """Answer and events of one message. ``must_last``: answer only after the events are on disk.
 
-    ``refusal`` is (code, detail) when the answer is a CALLERROR.
+    ``refusal`` is (code, detail) when the answer is a CALLERROR. ``report``: a ReportChargingProfiles for the mirror [A-91].
     """
 
     answer: Json = field(default_factory=dict)
     events: list[ev.Event] = field(default_factory=list)
     must_last: bool = False
     refusal: tuple[str, str] | None = None
+    report: Json | None = None
 
 
 def sample_event(

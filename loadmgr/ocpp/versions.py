@@ -9,16 +9,22 @@ from types import MappingProxyType
 
 from loadmgr.domain.commands import Command
 from loadmgr.domain.params import ControlParams
+from loadmgr.domain.traits import Traits
 from loadmgr.ocpp.schemas import Json
 from loadmgr.ocpp.translation import Desk, Handled
 from loadmgr.ocpp.v16 import commands as commands_16
 from loadmgr.ocpp.v16 import events as events_16
 from loadmgr.ocpp.v16 import setup as setup_16
+from loadmgr.ocpp.v21 import commands as commands_21
+from loadmgr.ocpp.v21 import events as events_21
+from loadmgr.ocpp.v21 import setup as setup_21
 from loadmgr.ocpp.v201 import commands as commands_201
 from loadmgr.ocpp.v201 import events as events_201
 from loadmgr.ocpp.v201 import setup as setup_201
 
+Calls = tuple[tuple[str, Json], ...]
 Setup = tuple[tuple[str, tuple[str, ...]], ...]
+Values = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,14 +35,26 @@ class Version:
     subprotocol: str
     needs_boot: bool
     handle: Callable[[Desk, str, Json, datetime], Handled]
-    to_calls: Callable[[Command], tuple[tuple[str, Json], ...]]
+    to_calls: Callable[[Command, Traits], Calls]
     outcome: Callable[[str, Json], tuple[bool, str]]
-    settings: Callable[[ControlParams], Setup]
+    values: Callable[[str, Json], Values]
+    settings: Callable[[ControlParams, Traits], Setup]
     capabilities: tuple[str, ...]
 
 
 VERSIONS: Mapping[str, Version] = MappingProxyType(
     {
+        "ocpp2.1": Version(
+            ocpp="2.1",
+            subprotocol="ocpp2.1",
+            needs_boot=True,
+            handle=events_21.handle,
+            to_calls=commands_21.to_calls,
+            outcome=commands_21.outcome,
+            values=commands_21.values,
+            settings=setup_21.settings,
+            capabilities=setup_21.CAPABILITIES,
+        ),
         "ocpp2.0.1": Version(
             ocpp="2.0.1",
             subprotocol="ocpp2.0.1",
@@ -44,6 +62,7 @@ VERSIONS: Mapping[str, Version] = MappingProxyType(
             handle=events_201.handle,
             to_calls=commands_201.to_calls,
             outcome=commands_201.outcome,
+            values=commands_201.values,
             settings=setup_201.settings,
             capabilities=setup_201.CAPABILITIES,
         ),
@@ -54,6 +73,7 @@ VERSIONS: Mapping[str, Version] = MappingProxyType(
             handle=events_16.handle,
             to_calls=commands_16.to_calls,
             outcome=commands_16.outcome,
+            values=commands_16.values,
             settings=setup_16.settings,
             capabilities=setup_16.CAPABILITIES,
         ),
@@ -65,7 +85,7 @@ ASSUMED = "ocpp1.6"
 """What a station without a subprotocol header speaks, if its site file entry says that it may [G-40]."""
 
 
-TRANSLATIONS: Mapping[str, Callable[[Command], tuple[tuple[str, Json], ...]]] = MappingProxyType(
+TRANSLATIONS: Mapping[str, Callable[[Command, Traits], Calls]] = MappingProxyType(
     {v.ocpp: v.to_calls for v in VERSIONS.values()}
 )
 """By version number: command → calls."""

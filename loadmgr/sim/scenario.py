@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+import random
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -11,7 +12,7 @@ from datetime import datetime
 from loadmgr.domain import events as ev
 from loadmgr.domain.ids import SessionId, StationId
 from loadmgr.domain.limits import Limit
-from loadmgr.domain.session import Session, SessionIntent
+from loadmgr.domain.session import Session
 from loadmgr.errors import NotFoundError, StorageError
 from loadmgr.ocpp.gateway import Gateway
 from loadmgr.ports import Clock
@@ -19,9 +20,14 @@ from loadmgr.runtime import LoadManager
 from loadmgr.settings import Address, Settings
 from loadmgr.sim.arrivals import Arrival
 from loadmgr.sim.clock import LockStepClock
-from loadmgr.sim.station import Activity, Dialect, Twin
+from loadmgr.sim.dialect import Dialect
+from loadmgr.sim.doors import Attach, PipeDoor
+from loadmgr.sim.quirks import drawn, switch_on
+from loadmgr.sim.station import Twin
 from loadmgr.sim.twin16 import Dialect16
+from loadmgr.sim.twin21 import Dialect21
 from loadmgr.sim.twin201 import Dialect201
+from loadmgr.sim.uplink import Activity
 from loadmgr.sim.world import World
 
 APP_DELAY_S = 3.0
@@ -73,10 +79,11 @@ class Simulation:
             return ""
         for twin in self.twins.values():
             traffic = self.gateway.traffic(twin.id)
-            if twin.is_busy or twin.is_connected != (traffic is not None):
+            link = twin.uplink
+            if link.is_busy or twin.is_connected != (traffic is not None):
                 return f"{twin.id} connects or disconnects"
-            if traffic is not None and (twin.n_sent != traffic[0] or twin.n_handled != traffic[1]):
-                return f"{twin.id}: sent {twin.n_sent}, handled {traffic[0]}; got {twin.n_handled} of {traffic[1]}"
+            if traffic is not None and (link.n_sent != traffic[0] or link.n_handled != traffic[1]):
+                return f"{twin.id}: sent {link.n_sent}, handled {traffic[0]}; got {link.n_handled} of {traffic[1]}"
         self._quiet = seen
         return ""
 
@@ -100,7 +107,7 @@ class Simulation:
         """Come, plug in, leave."""
         twin = self.twins[arrival.station]
         await self.clock.sleep(max((arrival.at - self.clock.now()).total_seconds(), COMMISSIONED_S))
-        twin.plug_in(arrival.car, arrival.name[-20:])
+        twin.plug_in(arrival.car, arrival.name[-20:], depart_at=arrival.said_until)
         await self.clock.sleep((arrival.until - self.clock.now()).total_seconds())
         twin.plug_out()
 
@@ -117,7 +124,7 @@ class Simulation:
         if arrival is None or (arrival.said_kwh is None and arrival.said_until is None):
             return
         await self.clock.sleep(APP_DELAY_S)
-        intent = SessionIntent(energy_kwh=arrival.said_kwh, depart_at=arrival.said_until, source="app")
+        intent = arrival.intent()
         self.n_apps_busy += 1
         try:
             await self.manager.set_intent(event.session, intent, actor="app")
@@ -140,8 +147,12 @@ class Simulation:
             twin.check()
 
     def truth_wh(self) -> dict[str, int]:
-        """Energy of every finished transaction as the twins measured it, by id tag."""
-        return {t.id_tag: t.energy_wh for twin in self.twins.values() for t in twin.finished}
+        """Energy that finished transactions drew as the twins measured it, by id tag."""
+        found: dict[str, int] = {}
+        for twin in self.twins.values():
+            for t in twin.finished:
+                found[t.id_tag] = found.get(t.id_tag, 0) + t.energy_wh
+        return found
 
     async def service_sessions(self) -> tuple[Session, ...]:
         """Every session as the service stored it."""
@@ -149,13 +160,47 @@ class Simulation:
         return await self.manager.history.sessions(open_only=False, limit=100_000)
 
 
-def dialect_of(place: int) -> Dialect:
-    """Every second station speaks 2.0.1."""
-    return Dialect201() if place % 2 else Dialect16()
+VERSIONS = ("1.6", "2.0.1")
+"""Versions of the stations of a site, in turn."""
 
 
-def make_twins(settings: Settings, clock: Clock, port: int, on_change: Callable[[], None]) -> dict[StationId, Twin]:
-    """A twin for every EVSE-1 station of the site, versions in turn."""
+def dialect_of(place: int, versions: Sequence[str] = VERSIONS) -> Dialect:
+    """The stations of a site speak ``versions`` in turn."""
+    match versions[place % len(versions)]:
+        case "1.6":
+            return Dialect16()
+        case "2.0.1":
+            return Dialect201()
+        case "2.1":
+            return Dialect21()
+    raise ValueError(f"version {versions[place % len(versions)]!r} has no twin; use 1.6, 2.0.1 or 2.1")
+
+
+def afflict(
+    twins: Mapping[StationId, Twin], *, every: int = 2, seed: int = 1, is_socketless: bool = False
+) -> dict[StationId, str]:
+    """Give every n-th twin a random quirk that its version can show; what was drawn, by station."""
+    chance = random.Random(seed)  # noqa: S311 a simulation, repeatable by its seed
+    found = {}
+    for place, twin in enumerate(twins.values()):
+        if place % every == every - 1:
+            found[twin.id] = drawn(twin.dialect.version, chance, is_socketless=is_socketless)
+            switch_on(twin.faults, found[twin.id])
+            if twin.faults.other_version_next:
+                twin.other_dialect = Dialect201() if twin.dialect.version == "1.6" else Dialect16()
+    return found
+
+
+def make_twins(
+    settings: Settings,
+    clock: Clock,
+    port: int,
+    on_change: Callable[[], None],
+    *,
+    versions: Sequence[str] = VERSIONS,
+    attach: Attach | None = None,
+) -> dict[StationId, Twin]:
+    """A twin for every EVSE-1 station of the site, versions in turn; over a pipe where ``attach`` serves its end."""
     found = {}
     for place, station in enumerate(settings.context.site.stations.values()):
         evse = settings.context.site.evses[station.evses[0]]
@@ -165,9 +210,10 @@ def make_twins(settings: Settings, clock: Clock, port: int, on_change: Callable[
             url=f"ws://127.0.0.1:{port}{settings.ocpp.path}",
             password=settings.ocpp.stations[station.id].password or "",
             clock=clock,
-            dialect=dialect_of(place),
+            dialect=dialect_of(place, versions),
             on_change=on_change,
             sample_interval_s=settings.context.params.sample_interval_s,
+            door=None if attach is None else PipeDoor(attach=attach),
         )
     return found
 
@@ -180,14 +226,23 @@ async def simulated(
     arrivals: tuple[Arrival, ...] = (),
     *,
     seed: int = 1,
+    versions: Sequence[str] = VERSIONS,
+    socketless: bool = False,
+    prepare: Callable[[Mapping[StationId, Twin]], object] | None = None,
 ) -> AsyncIterator[Simulation]:
-    """A simulation around a running service; twins connect at once."""
+    """A simulation around a running service; twins connect at once.
+
+    ``versions`` in turn; ``socketless``: over pipes in this process; ``prepare`` sees the twins before they start.
+    """
     manager, gateway = service
     world = World(context=settings.context, clock=clock, take=manager.take, seed=seed)
-    world.twins = make_twins(settings, clock, gateway.port, world.changed)
+    port, attach = (0, gateway.attach) if socketless else (gateway.port, None)
+    world.twins = make_twins(settings, clock, port, world.changed, versions=versions, attach=attach)
     simulation = Simulation(settings=settings, clock=clock, manager=manager, gateway=gateway, world=world, arrivals=arrivals)
     for twin in world.twins.values():
         twin.activity = simulation.activity
+    if prepare is not None:
+        prepare(world.twins)
     simulation.start()
     try:
         yield simulation

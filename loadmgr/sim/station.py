@@ -1,112 +1,34 @@
-"""A station twin: link, queue for the time offline, plug-in to plug-out. The versions differ in ``Dialect``."""
+"""A station twin: plug-in to plug-out, states, samples, reboots. Its link is an ``Uplink``, its version a ``Dialect``."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import contextlib
-from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, Protocol
-
-from ocpp.exceptions import OCPPError
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
-from websockets.typing import Subprotocol
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
 
 from loadmgr.domain.ids import StationId
 from loadmgr.domain.site import Evse
 from loadmgr.ports import Clock
-from loadmgr.sim.outlet import Faults, Outlet
-from loadmgr.sim.profiles import Installed
-from loadmgr.sim.vehicle import Car
+from loadmgr.sim.acceptance import Desk
+from loadmgr.sim.dialect import Dialect, Transaction
+from loadmgr.sim.doors import Door, SocketDoor, Wire
+from loadmgr.sim.faults import Faults
+from loadmgr.sim.mangling import Mangler
+from loadmgr.sim.outlet import Outlet
+from loadmgr.sim.profiles import DEFAULT, Installed, Json
+from loadmgr.sim.rpc import RawClient
+from loadmgr.sim.uplink import Activity, Uplink
+from loadmgr.sim.vehicle import MINIMUM_A, Car
 
-RETRY_S = 5.0
-
-
-@dataclass(slots=True)
-class Activity:
-    """A counter that all twins of a simulation move with every frame and every link."""
-
-    n: int = 0
-
-
-class Link(Protocol):
-    """A client of the ``ocpp`` package on one open socket."""
-
-    async def start(self) -> None:
-        """Read messages until the link ends."""
-
-
-class Dialect(Protocol):
-    """What differs between the versions. Every call raises ``ConnectionClosed`` or ``TimeoutError`` without a link."""
-
-    subprotocol: str
-
-    def client(self, station: Twin, socket: Any) -> Link:  # the ocpp package has no types
-        """A client for a new socket."""
-
-    async def boot(self, client: Any) -> None:
-        """Announce the station."""
-
-    async def status(self, client: Any, outlet: Outlet, state: str) -> None:
-        """Say the state of an EVSE."""
-
-    async def begin(self, client: Any, outlet: Outlet, message: Transaction) -> None:
-        """Start of a transaction; fills in its id."""
-
-    async def sample(self, client: Any, outlet: Outlet, message: Transaction) -> None:
-        """Meter values now."""
-
-    async def end(self, client: Any, outlet: Outlet, message: Transaction) -> None:
-        """End of a transaction."""
-
-    async def main_meter(self, client: Any, at: datetime, current_a: tuple[float, float, float], power_kw: float) -> None:
-        """Values of the main meter."""
-
-
-@dataclass(slots=True)
-class Transaction:
-    """A transaction of the twin, with what it tells the central system."""
-
-    id_tag: str
-    began_at: datetime
-    start_wh: int
-    id: str = ""
-    seq_no: int = 0
-    ended_at: datetime | None = None
-    stop_wh: int = 0
-    reason: str = "Local"
-
-    @property
-    def energy_wh(self) -> int:
-        """The truth that the service must agree with."""
-        return self.stop_wh - self.start_wh
-
-
-class CountingSocket:
-    """A socket that counts text frames and can be cut."""
-
-    def __init__(self, socket: ClientConnection, twin: Twin) -> None:
-        self._socket = socket
-        self._twin = twin
-
-    async def recv(self) -> Any:  # text of a frame
-        """The next frame; handled when the client asks for the one after it."""
-        return await self._socket.recv()
-
-    async def send(self, text: str) -> None:
-        """Send one frame."""
-        self._twin.n_sent += 1
-        self._twin.activity.n += 1
-        await self._socket.send(text)
+MINUTE_S = 60.0
+UNKNOWN_TRANSACTION = "-1"
 
 
 @dataclass(slots=True)
 class Twin:
-    """One simulated charging station with one EVSE."""
+    """One simulated charging station with one EVSE. ``dialects``: more than one where the version changes (G-50)."""
 
     id: StationId
     evse: Evse
@@ -122,36 +44,63 @@ class Twin:
     transaction: Transaction | None = None
     finished: list[Transaction] = field(default_factory=list)
     activity: Activity = field(default_factory=Activity)
-    n_sent: int = 0
-    n_handled: int = 0
-    n_refused_logins: int = 0
     errors: list[str] = field(default_factory=list)
-    is_busy: bool = False
-    _main_meter: tuple[tuple[float, float, float], float] | None = None
+    door: Door | None = None
+    other_dialect: Dialect | None = None
+    is_locked_until_unplug: bool = False
+    reservation: tuple[int, str, datetime] | None = None
+    """Number, id tag, end."""
+    goes_inoperative: bool = False
+    reboots_when_idle: bool = False
+    heartbeat_s: float = 300.0
+    is_heartbeat_due: bool = False
+    awaited: tuple[str, int | None, datetime] | None = None
+    """A remote start that waits for a car: id tag, its number, end."""
+    boot_reason: str = "PowerUp"
+    pending_settings: dict[str, str] = field(default_factory=dict)
     outlet: Outlet = field(init=False)
-    client: Any = None  # the ocpp package has no types
-    _socket: ClientConnection | None = None
-    _queue: deque[Callable[[Any], Awaitable[None]]] = field(default_factory=deque)
-    _queued: asyncio.Event = field(default_factory=asyncio.Event)
-    _lost: asyncio.Event = field(default_factory=asyncio.Event)
-    _may_connect: asyncio.Event = field(default_factory=asyncio.Event)
+    desk: Desk = field(init=False)
+    uplink: Uplink = field(init=False)
+    mangler: Mangler = field(init=False)
+    extension: Any = None
+    """State that only one version has, e.g. a DER controller."""
+    _main_meter: tuple[tuple[float, float, float], float] | None = None
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _sampler: asyncio.Task[None] | None = None
-    _needs_boot: bool = True
+    _status: str = ""
+    _is_reporting: bool = False
+    _first_interval_s: float = 30.0
 
     def __post_init__(self) -> None:
-        self.outlet = Outlet(self.evse, self.clock, self.profiles, self.faults, self.on_change)
-        self._may_connect.set()
+        self.outlet = Outlet(self.evse, self.clock, self.profiles, self.faults, self.on_change, self.note)
+        door = self.door or SocketDoor(url=self.url, password=self.password)
+        self.uplink = Uplink(twin=self, door=door, clock=self.clock, activity=self.activity)
+        self.mangler = Mangler(self.faults)
+        self._first_interval_s = self.sample_interval_s
+        self._speak(self.dialect)
+
+    def _speak(self, dialect: Dialect) -> None:
+        self.dialect = dialect
+        self.profiles.replaces_slot = dialect.version == "1.6"
+        self.desk = Desk(dialect.abilities(self), self.profiles, self.faults)
+        self.extension = dialect.extension(self)
+
+    # -- the link --------------------------------------------------------------------------------------------------
+
+    @property
+    def client(self) -> Any:  # the dialect's own class
+        """The client of the open link, or ``None``."""
+        return self.uplink.client
 
     @property
     def is_connected(self) -> bool:
         """True while the link is open."""
-        return self._socket is not None
+        return self.uplink.wire is not None
 
     @property
     def has_undelivered(self) -> bool:
         """True while messages wait for the central system."""
-        return bool(self._queue)
+        return bool(self.uplink.queue)
 
     def check(self) -> None:
         """Raise what ended one of the twin's tasks: a dead twin must not look like a quiet one."""
@@ -159,15 +108,16 @@ class Twin:
             if task.done() and not task.cancelled():
                 task.result()
 
-    # -- life ------------------------------------------------------------------------------------------------------
-
     def start(self) -> None:
         """Begin to live: physics, link, deliveries."""
+        self.uplink.activity = self.activity
         self._tasks = [
             asyncio.create_task(self.outlet.run(), name=f"physics-{self.id}"),
-            asyncio.create_task(self._link_loop(), name=f"link-{self.id}"),
-            asyncio.create_task(self._deliver_loop(), name=f"deliver-{self.id}"),
+            asyncio.create_task(self._minute_loop(), name=f"minute-{self.id}"),
+            *self.uplink.start(),
         ]
+        if self.extension is not None:
+            self._tasks.append(asyncio.create_task(self.extension.run(), name=f"extension-{self.id}"))
 
     async def stop(self) -> None:
         """End everything."""
@@ -175,176 +125,228 @@ class Twin:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if self._socket is not None:
-            await self._socket.close()
-
-    async def _link_loop(self) -> None:
-        while True:
-            await self._may_connect.wait()
-            self.is_busy = True
-            self.activity.n += 1
-            try:
-                async with self._open() as socket:
-                    self.n_sent = self.n_handled = 0
-                    self._socket = socket
-                    self._lost.clear()
-                    self.client = self.dialect.client(self, CountingSocket(socket, self))
-                    self._queued.set()
-                    self.is_busy = False
-                    self.activity.n += 1
-                    await self._follow()
-            except (OSError, InvalidStatus, InvalidHandshake, TimeoutError) as error:
-                self.n_refused_logins += isinstance(error, InvalidStatus)
-            finally:
-                self._socket, self.client, self.is_busy = None, None, False
-                self._lost.set()
-                self.activity.n += 1
-            await self.clock.sleep(RETRY_S)
-
-    async def _follow(self) -> None:
-        reading = asyncio.ensure_future(self.client.start())
-        try:
-            await asyncio.wait({reading})
-        finally:
-            reading.cancel()
-            with contextlib.suppress(asyncio.CancelledError, ConnectionClosed):
-                await reading
-
-    @contextlib.asynccontextmanager
-    async def _open(self) -> AsyncIterator[ClientConnection]:
-        token = base64.b64encode(f"{self.id}:{self.password}".encode()).decode()
-        async with connect(
-            f"{self.url}/{self.id}",
-            subprotocols=[Subprotocol(self.dialect.subprotocol)],
-            additional_headers={"Authorization": f"Basic {token}"},
-            compression=None,
-            ping_interval=None,
-            close_timeout=1,
-        ) as socket:
-            yield socket
+        await self.uplink.close()
 
     async def go_offline(self) -> None:
         """Lose the link and stay away until ``go_online``."""
-        self._may_connect.clear()
-        if self._socket is not None:
-            await self._socket.close()
+        await self.uplink.go_offline()
 
     def go_online(self) -> None:
         """May connect again."""
-        self._may_connect.set()
+        self.uplink.go_online()
 
-    async def reboot(self) -> None:
-        """Forget what does not persist, drop the link, boot when it is back; the transaction goes on."""
-        self.profiles.reboot()
-        self._needs_boot = True
+    def on_link(self) -> None:
+        """A link is open."""
+        self.profiles.go_online(self.clock.now())
+        if not self.faults.silent_after_link and not self.uplink.needs_boot:
+            self._status = ""
         self.outlet.wake.set()
-        if self._socket is not None:
-            await self._socket.close()
 
-    # -- deliveries ------------------------------------------------------------------------------------------------
+    def on_link_lost(self) -> None:
+        """The link is gone."""
+        self.profiles.offline_at = self.clock.now()
+        if self.faults.forgets_profiles_offline:
+            self.profiles.found.clear()  # G-45
+        if self.other_dialect is not None and self.faults.other_version_next and self.transaction is None:
+            before = self.dialect
+            self._speak(self.other_dialect)
+            self.other_dialect, self.uplink.needs_boot = before, True  # G-50
+        self.outlet.wake.set()
 
-    def _enqueue(self, message: Callable[[Any], Awaitable[None]]) -> None:
-        self._queue.append(message)
-        self._queued.set()
+    async def boot(self, client: Any) -> bool:
+        """Announce the station and the state of its EVSE; false: not accepted yet."""
+        if not (self.faults.never_boots or self.faults.boots_on_trigger):
+            if not await self.dialect.boot(client, self.boot_reason):
+                return False
+        if not self.faults.silent_after_link:  # G-53
+            self._status = self.state()
+            await self.dialect.status(client, self.outlet, self._status)
+        return True
 
-    async def _deliver_loop(self) -> None:
-        """Messages in order; what cannot be delivered waits for the next link."""
+    async def reboot(self, reason: str = "PowerUp") -> None:
+        """Forget what does not persist, drop the link, boot when it is back; the transaction goes on."""
+        self.profiles.reboot(only_latest=self.faults.keeps_latest_profile)
+        self.uplink.needs_boot, self.boot_reason = True, reason
+        self.settings.update(self.pending_settings)  # G-83
+        self.pending_settings.clear()
+        if self.faults.forgets_settings:  # G-42
+            self.settings.clear()
+            self.sample_interval_s = self._first_interval_s
+        mine = self.transaction
+        if self.faults.loses_offline_start and mine is not None and not mine.id:  # G-74
+            self.uplink.queue.clear()
+            mine.id = UNKNOWN_TRANSACTION
+        self.outlet.wake.set()
+        await self.uplink.close()
+
+    def reboot_soon(self, reason: str) -> None:
+        """Reboot after the answer that announces it has gone."""
+        self._tasks.append(asyncio.create_task(self._reboot_later(reason), name=f"reboot-{self.id}"))
+
+    async def _reboot_later(self, reason: str) -> None:
+        await self.clock.sleep(1.0)
+        await self.reboot(reason)
+
+    async def _minute_loop(self) -> None:
+        since_s = 0.0
         while True:
-            await self._queued.wait()
-            self._queued.clear()
-            while self.client is not None and (self._needs_boot or self._queue):
-                client = self.client
-                try:
-                    await self._unless_lost(self._deliver_next(client))
-                except OCPPError as error:
-                    self.errors.append(f"{type(error).__name__}: {error}")
-                    if not self._needs_boot:
-                        self._queue.popleft()  # the central system refused it: repeating would not help
-                    else:
-                        await self.clock.sleep(RETRY_S)
-                except (ConnectionClosed, TimeoutError):
-                    if self.client is client:
-                        await self.clock.sleep(RETRY_S)
+            await self.clock.sleep(MINUTE_S)
+            since_s += MINUTE_S
+            every_s = self.faults.aborts_every_s
+            if every_s and since_s % every_s < MINUTE_S and self.uplink.wire is not None:
+                self.uplink.wire.abort()
+            elif self.client is not None and not self.uplink.queue:
+                self.is_heartbeat_due = since_s % self.heartbeat_s < MINUTE_S
+                self.enqueue(lambda c: self.dialect.minute(c, self))
 
-    async def _deliver_next(self, client: Any) -> None:
-        if self._needs_boot:
-            await self.dialect.boot(client)
-            self._needs_boot = False
-            await self.dialect.status(client, self.outlet, self._state())
-        elif self._queue:
-            await self._queue[0](client)
-            self._queue.popleft()
+    def enqueue(self, message: Callable[[Any], Any]) -> None:
+        """Deliver a message after those that wait."""
+        self.uplink.enqueue(message)
 
-    async def _unless_lost(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do the work unless the link breaks meanwhile; then it is undone and the message stays queued."""
-        working = asyncio.ensure_future(work)
-        losing = asyncio.ensure_future(self._lost.wait())
-        try:
-            await asyncio.wait({working, losing}, return_when=asyncio.FIRST_COMPLETED)
-            if not working.done():
-                raise TimeoutError("the link broke before the answer came")
-            working.result()
-        finally:
-            for task in (working, losing):
-                task.cancel()
-            await asyncio.gather(working, losing, return_exceptions=True)
+    async def send_text(self, wire: Wire, text: str) -> None:
+        """Send a frame and count it."""
+        await self.uplink.send(wire, text)
 
-    def _state(self) -> str:
-        if self.outlet.car is None:
-            return "Available"
-        if not self.outlet.in_transaction:
-            return "Preparing"
-        if self.outlet.current_a > 0:
-            return "Charging"
-        return "SuspendedEVSE" if self.outlet.offered_a() < 6.0 else "SuspendedEV"
+    def count_handled(self) -> None:
+        """A frame has been handled."""
+        self.uplink.count_handled()
+
+    def mangled(self, payload: Json) -> Json:
+        """The payload as this station's software would write it."""
+        return self.mangler.payload(payload)
+
+    async def send_strays(self, client: RawClient) -> None:
+        """Frames that belong to nothing [G-49]."""
+        stray = self.mangler.stray()
+        if stray:
+            await client.send_raw(stray)
+
+    def stamp(self, at: datetime) -> str:
+        """A time as this station writes it, by its own clock."""
+        return self.mangler.stamp(at + timedelta(seconds=self.faults.clock_skew_s))
+
+    # -- states ----------------------------------------------------------------------------------------------------
+
+    def state(self) -> str:
+        """What the station says of its EVSE."""
+        if self.is_locked_until_unplug and self.outlet.car is not None:
+            return "Finishing"
+        if self.reservation is not None and self.outlet.car is None and self.clock.now() < self.reservation[2]:
+            return "Reserved"
+        if self.outlet.in_transaction and self.faults.always_suspended:
+            return "SuspendedEVSE"  # G-77
+        return self.outlet.state()
+
+    def note(self) -> None:
+        """Physics moved on: report what changed."""
+        message = self.transaction
+        if message is None:
+            return
+        offered_a = self.outlet.offered_a()
+        if self.faults.ends_on_zero and self._status == "Charging" and offered_a < MINIMUM_A and self.outlet.current_a == 0:
+            self.finish("Other")  # G-3
+            self.is_locked_until_unplug = True
+            return
+        is_moving = self.outlet.target_at is not None
+        mode_changed = message.mode != self.outlet.offer().mode
+        if self._is_reporting or self.client is None or self.faults.silent_state:
+            return
+        if mode_changed or (self.state() != self._status and not is_moving):
+            self._is_reporting = True
+            self.enqueue(lambda c: self._report(c, message))
+
+    async def _report(self, client: Any, message: Transaction) -> None:
+        self._is_reporting = False
+        if message is not self.transaction:
+            return
+        self._status, message.mode = self.state(), self.outlet.offer().mode
+        for _ in range(self.faults.status_copies):  # G-54
+            await self.dialect.changed(client, self.outlet, message, self._status)
+
+    def say(self, state: str) -> None:
+        """Report this state after what waits."""
+
+        async def send(client: Any) -> None:
+            self._status = state
+            for _ in range(self.faults.status_copies):
+                await self.dialect.status(client, self.outlet, state)
+
+        self.enqueue(send)
 
     # -- cars ------------------------------------------------------------------------------------------------------
 
-    def plug_in(self, car: Car, id_tag: str) -> None:
-        """A car arrives and its driver is known: the transaction starts."""
+    def plug_in(self, car: Car, id_tag: str, *, depart_at: datetime | None = None) -> None:
+        """A car arrives and its driver is known: the transaction starts, unless the station waits to be asked (G-81)."""
         self.outlet.plug(car)
-        now = self.clock.now()
-        self._enqueue(lambda c: self.dialect.status(c, self.outlet, "Preparing"))
-        message = Transaction(id_tag=id_tag, began_at=now, start_wh=self.outlet.register_wh())
+        self.say("Preparing")
+        awaited, self.awaited = self.awaited, None
+        if awaited is not None and self.clock.now() < awaited[2]:
+            self.begin(awaited[0], remote_start_id=awaited[1], depart_at=depart_at)
+        elif not self.faults.needs_remote_start:
+            self.begin(id_tag, depart_at=depart_at)
+
+    def begin(self, id_tag: str, *, remote_start_id: int | None = None, depart_at: datetime | None = None) -> None:
+        """A transaction starts with the car that is plugged in."""
+        message = Transaction(
+            id_tag=id_tag,
+            began_at=self.clock.now(),
+            start_wh=self.outlet.register_wh(),
+            start_export_wh=self.outlet.export_register_wh(),
+            remote_start_id=remote_start_id,
+            depart_at=depart_at,
+            began_offline=self.client is None,
+        )
+        if self.reservation is not None and self.reservation[1] == id_tag:
+            message.reservation, self.reservation = self.reservation[0], None
         self.transaction = message
+        self.profiles.began_at = message.began_at
+        if self.faults.ignores_default_mid_session:
+            found = [replace(p, is_inert=False) if p.purpose == DEFAULT else p for p in self.profiles.found]
+            self.profiles.found = found
+        self.desk.has_needs = self.outlet.car is None or not self.outlet.car.tells_needs
         self.outlet.in_transaction = True
         self.outlet.wake.set()
-        self._enqueue(lambda c: self.dialect.begin(c, self.outlet, message))
-        self._enqueue(lambda c: self.dialect.status(c, self.outlet, "Charging"))
+        for _ in range(self.faults.start_copies):  # G-73
+            self.enqueue(lambda c: self.dialect.begin(c, self.outlet, message))
         self._sampler = asyncio.create_task(self._sample_loop(message), name=f"sampler-{self.id}")
 
-    def plug_out(self, reason: str = "EVDisconnected") -> None:
-        """The car leaves: the transaction ends with the register of this moment."""
+    def finish(self, reason: str, *, leaves: bool = False) -> None:
+        """The transaction ends with the register of this moment; the car stays unless it ``leaves``."""
         message = self.transaction
         if message is None:
             return
         if self._sampler is not None:
             self._sampler.cancel()
-        message.ended_at, message.stop_wh = self.clock.now(), self.outlet.register_wh()
-        message.reason = reason
-        self.outlet.unplug()
-        self.profiles.end_transaction(self.evse.number)
+        message.ended_at, message.reason = self.clock.now(), reason
+        message.stop_wh, message.stop_export_wh = self.outlet.register_wh(), self.outlet.export_register_wh()
+        message.ended_offline = self.client is None
+        self.outlet.stop()
+        self.profiles.end_transaction(self.evse.number, keeps=self.faults.slots > 0)
         self.transaction = None
         self.finished.append(message)
-        self._enqueue(lambda c: self.dialect.end(c, self.outlet, message))
-        self._enqueue(lambda c: self.dialect.status(c, self.outlet, "Available"))
+        self.outlet.is_operative, self.goes_inoperative = not self.goes_inoperative, False
+        for _ in range(self.faults.stop_copies):  # G-72
+            self.enqueue(lambda c: self.dialect.end(c, self.outlet, message))
+        if not leaves:
+            self.say("Finishing")
+
+    def plug_out(self, reason: str = "EVDisconnected") -> None:
+        """The car leaves; a running transaction ends."""
+        if self.outlet.car is None:
+            return
+        self.finish(reason, leaves=True)
+        self.outlet.unplug()
+        self.is_locked_until_unplug = False
+        if self.reboots_when_idle:
+            self.reboots_when_idle = False
+            self.reboot_soon("RemoteReset")
+        self.say("Available" if self.outlet.is_operative else "Unavailable")
 
     async def _sample_loop(self, message: Transaction) -> None:
         while True:
             await self.clock.sleep(self.sample_interval_s)
-            if self.client is not None and message.id and not self.faults.silent_meter and not self._queue:
-                self._enqueue(lambda c: self.dialect.sample(c, self.outlet, message))
-
-    def triggered(self, message: str) -> str:
-        """Answer to a TriggerMessage, and what it asks for."""
-        current = self.transaction
-        if message == "StatusNotification":
-            self._enqueue(lambda c: self.dialect.status(c, self.outlet, self._state()))
-            return "Accepted"
-        if message in {"MeterValues", "TransactionEvent"} and current is not None and current.id:
-            self._enqueue(lambda c: self.dialect.sample(c, self.outlet, current))
-            return "Accepted"
-        return "Rejected"
+            if self.client is not None and message.id and not self.faults.silent_meter and not self.uplink.queue:
+                self.enqueue(lambda c: self.dialect.sample(c, self.outlet, message))
 
     async def own_transaction(self) -> Transaction | None:
         """The running transaction, once the answer that gives it its id has been read."""
@@ -366,11 +368,4 @@ class Twin:
             if reading is not None:
                 await self.dialect.main_meter(client, self.clock.now(), *reading)
 
-        self._enqueue(send)
-
-    async def answer_slowly(self) -> None:
-        """The delay and silence faults of answers."""
-        if self.faults.answer_delay_s > 0:
-            await self.clock.sleep(self.faults.answer_delay_s)
-        if self.faults.never_answers:
-            await asyncio.Event().wait()
+        self.enqueue(send)

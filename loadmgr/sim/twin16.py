@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import datetime
 from typing import Any
 
-from ocpp.routing import on
-from ocpp.v16 import ChargePoint, call, call_result
-from ocpp.v16.enums import Action
+from ocpp.v16 import ChargePoint
 
 from loadmgr.domain.site import PHASES
+from loadmgr.sim import metering, requests
+from loadmgr.sim.acceptance import ACCEPTED, Abilities, Verdict
+from loadmgr.sim.dialect import Transaction
+from loadmgr.sim.doors import Wire
+from loadmgr.sim.mangling import Reading
 from loadmgr.sim.outlet import Outlet
-from loadmgr.sim.profiles import Profile
-from loadmgr.sim.station import Transaction, Twin
+from loadmgr.sim.profiles import Json, time_of
+from loadmgr.sim.rpc import CallRefusedError, RawClient
+from loadmgr.sim.station import Twin
 
 KNOWN_SETTINGS = frozenset({
     "MeterValueSampleInterval",
@@ -21,186 +24,242 @@ KNOWN_SETTINGS = frozenset({
     "ClockAlignedDataInterval",
     "StopTxnSampledData",
     "WebSocketPingInterval",
+    "HeartbeatInterval",
+    "ConnectionTimeOut",
 })  # fmt: skip
+UNKNOWN_ID = -1
+FOREIGN_ID = 999_999
 
 
-def wire(at: datetime) -> str:
-    """A time as stations write it."""
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-class Client16(ChargePoint):  # type: ignore[misc]  # the ocpp package has no types
+class Client16(RawClient, ChargePoint):  # type: ignore[misc]  # the ocpp package has no types
     """One open link of a twin."""
 
-    def __init__(self, twin: Twin, socket: Any) -> None:
-        super().__init__(str(twin.id), socket, response_timeout=30)
-        self.logger = logging.getLogger("loadmgr.sim.twin16")
-        self.logger.setLevel(logging.WARNING)
-        self.twin = twin
+    def __init__(self, twin: Twin, wire: Wire) -> None:
+        super().__init__(twin, wire)
+        self.handlers = {
+            "SetChargingProfile": self.on_profile,
+            "ClearChargingProfile": self.on_clear,
+            "GetCompositeSchedule": self.on_composite,
+            "ChangeConfiguration": self.on_change,
+            "GetConfiguration": self.on_get,
+            "TriggerMessage": self.on_trigger,
+            "RemoteStopTransaction": self.on_stop,
+            "RemoteStartTransaction": self.on_start,
+            "ChangeAvailability": self.on_availability,
+            "ReserveNow": self.on_reserve,
+            "CancelReservation": self.on_cancel,
+            "Reset": self.on_reset,
+            "UnlockConnector": self.on_unlock,
+        }
 
-    async def route_message(self, raw_msg: Any) -> None:
-        """Handle a frame and count it."""
-        await super().route_message(raw_msg)
-        self.twin.n_handled += 1
-        self.twin.activity.n += 1
-
-    @on(Action.set_charging_profile, skip_schema_validation=True)
-    async def on_profile(self, connector_id: int, cs_charging_profiles: dict[str, Any]) -> Any:
+    async def on_profile(self, said: Json) -> Json | None:
         """Install a profile."""
-        await self.twin.answer_slowly()
-        if self.twin.faults.rejects_profiles:
-            return call_result.SetChargingProfile(status="Rejected")
-        said = cs_charging_profiles
-        schedule = said["charging_schedule"]
-        transaction = str(said.get("transaction_id", ""))
-        mine = await self.twin.own_transaction()
-        if said["charging_profile_purpose"] == "TxProfile" and (mine is None or mine.id != transaction):
-            return call_result.SetChargingProfile(status="Rejected")  # no such transaction here [A-3]
-        self.twin.profiles.install(
-            Profile(
-                id=said["charging_profile_id"],
-                evse=connector_id,
-                stack=said["stack_level"],
-                purpose=said["charging_profile_purpose"],
-                start_at=datetime.fromisoformat(schedule["start_schedule"]),
-                duration_s=schedule.get("duration"),
-                periods=tuple((float(p["start_period"]), float(p["limit"])) for p in schedule["charging_schedule_period"]),
-                transaction=transaction,
-            )
+        twin = self.twin
+        mine = await twin.own_transaction()
+        verdict = twin.desk.take(
+            said["csChargingProfiles"], said["connectorId"], twin.clock.now(), None if mine is None else mine.id
         )
-        self.twin.outlet.wake.set()
-        return call_result.SetChargingProfile(status="Accepted")
+        return self._answered(verdict)
 
-    @on(Action.clear_charging_profile, skip_schema_validation=True)
-    async def on_clear(self, **said: Any) -> Any:
-        """Remove profiles."""
-        removed = self.twin.profiles.clear(
-            evse=said.get("connector_id"),
-            stack=said.get("stack_level"),
-            purpose=said.get("charging_profile_purpose"),
+    def _answered(self, verdict: Verdict) -> Json | None:
+        if verdict.error:
+            raise CallRefusedError(verdict.error, "this station cannot do that")
+        if verdict.is_silent:
+            return None
+        if verdict == ACCEPTED:
+            self.twin.outlet.pilot.noted()
+            self.twin.outlet.wake.set()
+        return {"status": verdict.status}
+
+    async def on_clear(self, said: Json) -> Json:
+        """Remove profiles: every given field must match (A.10)."""
+        twin = self.twin
+        removed = twin.profiles.clear(
+            evse=said.get("connectorId"),
+            stack=said.get("stackLevel"),
+            purpose=said.get("chargingProfilePurpose"),
             profile_id=said.get("id"),
         )
-        self.twin.outlet.wake.set()
-        return call_result.ClearChargingProfile(status="Accepted" if removed else "Unknown")
+        twin.outlet.pilot.noted(cleared=twin.clock.now() if removed else None)
+        twin.outlet.wake.set()
+        return {"status": "Accepted" if removed else "Unknown"}
 
-    @on(Action.get_composite_schedule, skip_schema_validation=True)
-    async def on_composite(self, connector_id: int, duration: int, **_: Any) -> Any:
-        """Say what holds now."""
-        now = self.twin.clock.now()
-        limit = self.twin.outlet.offered_a()
-        return call_result.GetCompositeSchedule(
-            status="Accepted",
-            connector_id=connector_id,
-            schedule_start=wire(now),
-            charging_schedule={
-                "duration": duration,
-                "charging_rate_unit": "A",
-                "charging_schedule_period": [{"start_period": 0, "limit": limit}],
-            },
-        )
+    async def on_composite(self, said: Json) -> Json:
+        """What the profiles will allow for the asked time (A.7)."""
+        twin, form = self.twin, self.twin.faults.composite
+        unit, duration = said.get("chargingRateUnit", "A"), said["duration"]
+        periods = [
+            {"startPeriod": int(s), "limit": twin.outlet.pilot.in_unit(o, unit)}
+            for s, o in twin.outlet.pilot.ahead(twin.clock.now(), float(duration))
+        ]
+        schedule = {"duration": duration, "chargingRateUnit": unit, "chargingSchedulePeriod": periods}
+        answer = {
+            "status": "Accepted",
+            "connectorId": said["connectorId"],
+            "scheduleStart": twin.stamp(twin.clock.now()),
+            "chargingSchedule": schedule,
+        }
+        match form:
+            case "zero":  # G-20
+                answer["scheduleStart"], schedule["chargingRateUnit"] = "0001-01-01T00:00:00Z", ""
+            case "empty":
+                schedule["chargingSchedulePeriod"] = []
+            case "missing":
+                del answer["chargingSchedule"], answer["scheduleStart"]
+            case "minus-one":
+                schedule["chargingSchedulePeriod"] = [{"startPeriod": 0, "limit": -1}]
+        return answer
 
-    @on(Action.change_configuration, skip_schema_validation=True)
-    async def on_change(self, key: str, value: str) -> Any:
+    async def on_change(self, said: Json) -> Json:
         """Take a setting."""
+        twin, key, value = self.twin, said["key"], said["value"]
         if key not in KNOWN_SETTINGS:
-            return call_result.ChangeConfiguration(status="NotSupported")
-        self.twin.settings[key] = value
-        if key == "MeterValueSampleInterval":
-            self.twin.sample_interval_s = float(value)
-        return call_result.ChangeConfiguration(status="Accepted")
+            return {"status": "NotSupported"}
+        names = {n.strip() for n in value.split(",") if n.strip()}
+        if key == "MeterValuesSampledData" and twin.faults.refuses_measurand_lists:
+            if not names <= metering.BASIC:
+                return {"status": "Rejected"}  # G-29
+        if twin.faults.settings_need_reboot:
+            twin.pending_settings[key] = value
+            return {"status": "RebootRequired"}  # G-83
+        twin.settings[key] = value
+        if key == "MeterValueSampleInterval" and float(value) > 0:
+            twin.sample_interval_s = float(value)
+        return {"status": "Accepted"}
 
-    @on(Action.get_configuration, skip_schema_validation=True)
-    async def on_get(self, key: list[str] | None = None) -> Any:
+    async def on_get(self, said: Json) -> Json:
         """Say settings."""
+        faults = self.twin.faults
         known = {
             **self.twin.settings,
-            "ChargeProfileMaxStackLevel": "5",
-            "SupportedFeatureProfiles": "Core,SmartCharging",
+            "ChargeProfileMaxStackLevel": "999" if faults.claims_stack_999 else "5",
+            "SupportedFeatureProfiles": "[Core, SmartCharging]" if faults.claims_odd_features else "Core,SmartCharging",
+            "ChargingScheduleAllowedChargingRateUnit": "Current, w" if faults.claims_odd_units else "Current,Power",
+            "ChargingScheduleMaxPeriods": "24",
+            "MaxChargingProfilesInstalled": "12",
         }
-        wanted = key or list(known)
-        return call_result.GetConfiguration(
-            configuration_key=[{"key": k, "readonly": False, "value": known[k]} for k in wanted if k in known],
-            unknown_key=[k for k in wanted if k not in known],
-        )
+        wanted = said.get("key") or list(known)
+        return {
+            "configurationKey": [{"key": k, "readonly": False, "value": known[k]} for k in wanted if k in known],
+            "unknownKey": [k for k in wanted if k not in known],
+        }
 
-    @on(Action.trigger_message, skip_schema_validation=True)
-    async def on_trigger(self, requested_message: str, **_: Any) -> Any:
+    async def on_trigger(self, said: Json) -> Json:
         """Send what is asked for."""
-        return call_result.TriggerMessage(status=self.twin.triggered(requested_message))
+        return {"status": requests.triggered(self.twin, said["requestedMessage"], has_connector="connectorId" in said)}
 
-    @on(Action.remote_stop_transaction, skip_schema_validation=True)
-    async def on_stop(self, transaction_id: int) -> Any:
+    async def on_stop(self, said: Json) -> Json:
         """Stop the transaction of this id."""
-        mine = self.twin.transaction
-        if mine is None or mine.id != str(transaction_id):
-            return call_result.RemoteStopTransaction(status="Rejected")
-        self.twin.plug_out("Remote")
-        return call_result.RemoteStopTransaction(status="Accepted")
+        return {"status": "Accepted" if requests.remote_stop(self.twin, str(said["transactionId"])) else "Rejected"}
 
-    @on(Action.remote_start_transaction, skip_schema_validation=True)
-    async def on_start(self, **_: Any) -> Any:
-        """Cars of the simulation start by themselves."""
-        return call_result.RemoteStartTransaction(status="Rejected")
+    async def on_start(self, said: Json) -> Json:
+        """Start with the car that is plugged in, or wait for one; a profile may come along [D-7]."""
+        twin = self.twin
+        if not requests.remote_start(twin, said["idTag"]):
+            return {"status": "Rejected"}
+        profile = said.get("chargingProfile")
+        if profile is not None and twin.transaction is not None:
+            twin.desk.take(profile, twin.evse.number, twin.clock.now(), "", is_start=True)
+            twin.outlet.wake.set()
+        return {"status": "Accepted"}
+
+    async def on_availability(self, said: Json) -> Json:
+        """In or out of service; a running transaction ends first [G-84]."""
+        return {"status": requests.set_availability(self.twin, is_operative=said["type"] == "Operative")}
+
+    async def on_reserve(self, said: Json) -> Json:
+        """Hold the EVSE for somebody [D-10]."""
+        return {"status": requests.reserve(self.twin, said["reservationId"], said["idTag"], time_of(said["expiryDate"]))}
+
+    async def on_cancel(self, said: Json) -> Json:
+        """Give the reservation up."""
+        return {"status": "Accepted" if requests.cancel_reservation(self.twin, said["reservationId"]) else "Rejected"}
+
+    async def on_reset(self, said: Json) -> Json:
+        """Reboot."""
+        self.twin.reboot_soon("HardReset" if said["type"] == "Hard" else "SoftReset")
+        return {"status": "Accepted"}
+
+    async def on_unlock(self, said: Json) -> Json:
+        """The simulated cable holds no lock."""
+        del said
+        return {"status": "NotSupported"}
 
 
 class Dialect16:
     """OCPP 1.6J."""
 
     subprotocol = "ocpp1.6"
+    version = "1.6"
 
-    def client(self, station: Twin, socket: Any) -> Client16:
-        """A client for a new socket."""
-        return Client16(station, socket)
+    def abilities(self, twin: Twin) -> Abilities:
+        """Classic purposes and kinds."""
+        return Abilities(version="1.6", is_dc=twin.evse.caps.is_dc, evse=twin.evse.number)
 
-    async def boot(self, client: Client16) -> None:
+    def extension(self, twin: Twin) -> None:
+        """1.6 has none."""
+
+    def client(self, twin: Twin, wire: Wire) -> Client16:
+        """A client for a new link."""
+        return Client16(twin, wire)
+
+    async def boot(self, client: Client16, reason: str) -> bool:
         """Announce the station."""
-        await _ask(client, call.BootNotification(charge_point_vendor="Simulated", charge_point_model="Twin 1.6"))
+        del reason
+        answer = await client.ask("BootNotification", {"chargePointVendor": "Simulated", "chargePointModel": "Twin 1.6"})
+        client.twin.heartbeat_s = float(answer["interval"]) or client.twin.heartbeat_s
+        return bool(answer["status"] == "Accepted")
 
     async def status(self, client: Client16, outlet: Outlet, state: str) -> None:
         """Say the state of the connector."""
-        await _ask(
-            client,
-            call.StatusNotification(connector_id=outlet.evse.number, error_code="NoError", status=state),
-        )
+        await client.ask("StatusNotification", {"connectorId": outlet.evse.number, "errorCode": "NoError", "status": state})
+
+    async def changed(self, client: Client16, outlet: Outlet, message: Transaction, state: str) -> None:
+        """1.6 has only the state of the connector."""
+        del message
+        await self.status(client, outlet, state)
 
     async def begin(self, client: Client16, outlet: Outlet, message: Transaction) -> None:
         """StartTransaction; its id is the central system's."""
-        answer = await _ask(
-            client,
-            call.StartTransaction(
-                connector_id=outlet.evse.number,
-                id_tag=message.id_tag,
-                meter_start=message.start_wh,
-                timestamp=wire(message.began_at),
-            ),
-        )
-        message.id = str(answer.transaction_id)
+        twin = client.twin
+        start = metering.register(outlet, twin.faults, metering.IMPORT, message.start_wh)
+        payload: Json = {
+            "connectorId": outlet.evse.number,
+            "idTag": message.id_tag,
+            "meterStart": int(start.value),
+            "timestamp": twin.stamp(message.began_at),
+        }
+        if message.reservation is not None:
+            payload["reservationId"] = message.reservation
+        answer = await client.ask("StartTransaction", payload)
+        message.id = str(answer["transactionId"])
 
     async def sample(self, client: Client16, outlet: Outlet, message: Transaction) -> None:
         """MeterValues now."""
-        outlet.update()
-        await _ask(
-            client,
-            call.MeterValues(
-                connector_id=outlet.evse.number,
-                transaction_id=int(message.id),
-                meter_value=[
-                    {"timestamp": wire(outlet.clock.now()), "sampled_value": _sampled(outlet)},
-                ],
-            ),
-        )
+        twin = client.twin
+        found = metering.chosen(metering.live(outlet, twin.faults), twin.settings.get("MeterValuesSampledData", ""))
+        value: Any = {"timestamp": twin.stamp(twin.clock.now()), "sampledValue": self._sampled(twin, found)}
+        payload: Json = {
+            "connectorId": outlet.evse.number,
+            "meterValue": value if twin.faults.bare_meter_value else [value],  # G-59
+        }
+        if not twin.faults.omits_transaction:  # G-71
+            payload["transactionId"] = UNKNOWN_ID if twin.faults.transaction_id_unknown else int(message.id)
+        await client.ask("MeterValues", payload)
 
     async def end(self, client: Client16, outlet: Outlet, message: Transaction) -> None:
         """StopTransaction."""
-        await _ask(
-            client,
-            call.StopTransaction(
-                transaction_id=int(message.id),
-                meter_stop=message.stop_wh,
-                timestamp=wire(message.ended_at or outlet.clock.now()),
-                reason=message.reason,
-            ),
-        )
+        twin = client.twin
+        stop = metering.register(outlet, twin.faults, metering.IMPORT, message.stop_wh)
+        payload = {
+            "transactionId": UNKNOWN_ID if twin.faults.transaction_id_unknown else int(message.id),  # G-70
+            "meterStop": int(stop.value),
+            "timestamp": twin.stamp(message.ended_at or twin.clock.now()),
+            "reason": message.reason,
+        }
+        await client.ask("StopTransaction", payload)
+        if twin.faults.stops_unknown:  # G-72
+            await client.ask("StopTransaction", {**payload, "transactionId": FOREIGN_ID})
 
     async def main_meter(
         self, client: Client16, at: datetime, current_a: tuple[float, float, float], power_kw: float
@@ -209,19 +268,24 @@ class Dialect16:
         values = [{"value": f"{power_kw * 1000:.1f}", "measurand": "Power.Active.Import", "unit": "W"}]
         for phase, value in zip(PHASES, current_a, strict=True):
             values.append({"value": f"{value:.2f}", "measurand": "Current.Import", "phase": phase, "unit": "A"})
-        await _ask(client, call.MeterValues(connector_id=0, meter_value=[{"timestamp": wire(at), "sampled_value": values}]))
+        meter_value = [{"timestamp": client.twin.stamp(at), "sampledValue": values}]
+        await client.ask("MeterValues", {"connectorId": 0, "meterValue": meter_value})
+
+    async def minute(self, client: Client16, twin: Twin) -> None:
+        """Heartbeat when it is time."""
+        if twin.is_heartbeat_due:
+            twin.is_heartbeat_due = False
+            await client.ask("Heartbeat", {})
+
+    @staticmethod
+    def _sampled(twin: Twin, found: tuple[Reading, ...]) -> list[Json]:
+        return [_value(r, is_number=twin.faults.number_form) for r in twin.mangler.readings(found)]
 
 
-async def _ask(client: Client16, payload: Any) -> Any:
-    return await client.call(payload, suppress=False, skip_schema_validation=True)
-
-
-def _sampled(outlet: Outlet) -> list[dict[str, str]]:
-    found = [
-        {"value": f"{outlet.power_kw * 1000:.1f}", "measurand": "Power.Active.Import", "unit": "W"},
-        {"value": str(outlet.register_wh()), "measurand": "Energy.Active.Import.Register", "unit": "Wh"},
-        {"value": f"{outlet.offered_a():.1f}", "measurand": "Current.Offered", "unit": "A"},
-    ]
-    for phase, current_a in zip(PHASES, outlet.phase_a, strict=True):
-        found.append({"value": f"{current_a:.2f}", "measurand": "Current.Import", "phase": phase, "unit": "A"})
+def _value(reading: Reading, *, is_number: bool) -> Json:
+    """1.6 writes values as text [0-17]."""
+    text = f"{reading.value:.{reading.n_decimals}f}"
+    found: Json = {"value": float(text) if is_number else text, "measurand": reading.measurand, "unit": reading.unit}
+    if reading.phase:
+        found["phase"] = reading.phase
     return found

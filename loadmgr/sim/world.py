@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from loadmgr.control.guard import violations
+from loadmgr.control.guard import Flows, violations
 from loadmgr.control.rows import Load, balanced, plus
 from loadmgr.control.state import SiteContext
+from loadmgr.domain import flows
 from loadmgr.domain.events import MeterSample
 from loadmgr.domain.ids import LimitId, NodeId, StationId
 from loadmgr.domain.limits import Limit
@@ -26,10 +27,10 @@ NOISE_FRAC = 0.01
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """The loads at one instant: (A on L1..L3, kW) below every node."""
+    """The loads at one instant below every node, as ``violations`` judges them."""
 
     at: datetime
-    loads: Mapping[NodeId, Load]
+    loads: Flows
 
 
 @dataclass(slots=True)
@@ -74,7 +75,7 @@ class World:
             kw = load.load_kw.at(now) if load.load_kw is not None else 0.0
             kw *= 1.0 + self._chance.uniform(-NOISE_FRAC, NOISE_FRAC)
             pv = load.pv_kw.at(now) if load.pv_kw is not None else 0.0
-            self._base[load.node] = balanced(kw - pv, site.voltage_v)
+            self._base[load.node] = balanced(kw - pv, site.voltage_at(load.node))
 
     async def _base_loop(self) -> None:
         while True:
@@ -90,16 +91,31 @@ class World:
 
     def report(self) -> None:
         """Every site meter says what it sees now."""
-        now = self.clock.now()
-        loads = self.loads()
-        for node in self.context.site.nodes.values():
+        now, site = self.clock.now(), self.context.site
+        loads = {n: f.measured for n, f in self._flows().items()} if self._is_angled else self._sums()
+        for node in site.nodes.values():
             if node.meter is not None:
                 current_a, power_kw = loads[node.id]
                 measured = Measured(current_a=current_a, power_kw=power_kw)
                 self.take(MeterSample(at=now, meter=node.meter, measured_at=now, measured=measured))
 
-    def loads(self) -> dict[NodeId, Load]:
-        """The whole load below every node now."""
+    @property
+    def _is_angled(self) -> bool:
+        """True where loads stand between lines or behind transformers."""
+        network = self.context.site.network
+        return bool(network.cuts or network.transformers)
+
+    def loads(self) -> Flows:
+        """The whole load below every node now, as ``violations`` judges it."""
+        return flows.judged(self.context.site, self._flows()) if self._is_angled else self._sums()
+
+    def _flows(self) -> dict[NodeId, flows.Flow]:
+        """Currents with their angles."""
+        draws = [(t.evse, (t.outlet.phase_a, t.outlet.power_kw)) for t in self.twins.values() if t.outlet.current_a]
+        return flows.node_flows(self.context.site, draws, self._base)
+
+    def _sums(self) -> dict[NodeId, Load]:
+        """Currents of loads between lines and neutral: they are in phase and add as numbers."""
         site = self.context.site
         found: dict[NodeId, Load] = dict.fromkeys(site.nodes, ((0.0, 0.0, 0.0), 0.0))
         for node, load in self._base.items():

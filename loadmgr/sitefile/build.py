@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
-from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -14,16 +12,16 @@ from loadmgr.control.commissioning import failsafe_sums
 from loadmgr.control.state import SiteContext
 from loadmgr.domain.ids import EvseId, LimitId, MeterId, NodeId, SiteId, StationId, evse_id
 from loadmgr.domain.limits import Limit, LimitKind
+from loadmgr.domain.network import NodeModel, Transformer
 from loadmgr.domain.params import ControlParams
 from loadmgr.domain.series import Series, UncontrolledLoad
-from loadmgr.domain.site import ROTATIONS, UNKNOWN_ROTATION, Battery, Evse, EvseCaps, GridNode, Site, Station
+from loadmgr.domain.site import UNKNOWN_ROTATION, Battery, Evse, EvseCaps, GridNode, Site, Station, is_pair, rotations_for
 from loadmgr.domain.tariff import DemandCharge, Tariff, TariffBand
 from loadmgr.errors import Problem, SiteModelError
-from loadmgr.sitefile.models import GroupTable, NodeTable, SeriesTable, SiteFile, StationKeys, StationTable
+from loadmgr.sitefile.models import GroupTable, NodeTable, SiteFile, StationKeys, StationTable
+from loadmgr.sitefile.series import SeriesReader
 from solvers import names as engine_names
 
-_REPEAT_S = {"day": 86_400, "week": 604_800, "none": None}
-_EPOCH = datetime(2000, 1, 3, tzinfo=UTC)
 PASSWORD_MIN = 16
 PASSWORD_MAX = 40
 
@@ -39,8 +37,8 @@ class Builder:
 
     def __init__(self, file: SiteFile, folder: Path) -> None:
         self._file = file
-        self._folder = folder
         self.problems: list[Problem] = []
+        self._reader = SeriesReader(folder, self._note)
 
     def context(self) -> SiteContext | None:
         """The site with its parameters, or ``None`` when a problem prevents it."""
@@ -102,11 +100,10 @@ class Builder:
                 )
             if table.failsafe_a > table.current_max_a:
                 self._note(f"{key}.failsafe_a", f"{table.failsafe_a} A is above current_max_a = {table.current_max_a}")
-            for rotation in sorted(set(rotations.values())):
-                if rotation != UNKNOWN_ROTATION and len(ROTATIONS[rotation]) != table.phases:
-                    good = [r for r, p in ROTATIONS.items() if len(p) == table.phases]
-                    hint = f"with phases = {table.phases} use one of {', '.join(good)} or unknown"
-                    self._note(f"{key}.rotation", f"{rotation!r} does not name {table.phases} phase(s)", hint)
+            good = rotations_for(table.phases)
+            for rotation in sorted(set(rotations.values()) - set(good)):
+                hint = f"with phases = {table.phases} use one of {', '.join(good)}"
+                self._note(f"{key}.rotation", f"{rotation!r} does not name {table.phases} phase(s)", hint)
             self._check_password(key, table)
 
     def _check_password(self, key: str, table: StationKeys) -> None:
@@ -152,6 +149,9 @@ class Builder:
                 "is missing although the node has a meter or a load",
                 "say the most current per phase that everything but EVSEs can draw here; it counts when meters fail",
             )
+        if table.parent is None and table.transformer is not None:
+            hint = "add a node without a parent for its primary side"
+            self._note(f"nodes.{name}.transformer", "stands between a node and its parent, and there is none", hint)
         if table.parent is None and not any((table.current_a, table.power_kw, table.limits)):
             self._note(f"nodes.{name}", "the grid connection has no limit", "set current_a and/or power_kw")
 
@@ -200,7 +200,7 @@ class Builder:
             current_min_a=table.current_min_a,
             current_step_a=table.current_step_a,
             n_phases=table.phases,
-            voltage_v=self._file.site.voltage_v,
+            voltage_v=self._voltage_v(table.node) * (math.sqrt(3.0) if is_pair(rotation) else 1.0),
             power_max_kw=table.power_max_kw,
             discharge_max_kw=table.discharge_max_kw,
             is_dc=table.dc,
@@ -215,6 +215,15 @@ class Builder:
             rotation=rotation,
             failsafe_a=table.failsafe_a,
         )
+
+    def _voltage_v(self, node: str | None) -> float:
+        """Nominal voltage between a line and neutral at a node."""
+        voltage_v = self._file.site.voltage_v
+        while node is not None:
+            table = self._file.nodes[node]
+            voltage_v /= table.transformer.ratio if table.transformer is not None else 1.0
+            node = table.parent
+        return voltage_v
 
     def _node(self, name: str, table: NodeTable) -> GridNode:
         node = NodeId(name)
@@ -252,6 +261,8 @@ class Builder:
             limits=tuple(limits),
             meter=MeterId(table.meter) if table.meter is not None else None,
             base_max_a=base if isinstance(base, tuple) else (base, base, base),
+            model=NodeModel(table.model),
+            transformer=Transformer(**table.transformer.model_dump()) if table.transformer is not None else None,
         )
 
     def _check_failsafe(self, site: Site) -> None:
@@ -266,57 +277,18 @@ class Builder:
         for name, table in self._file.nodes.items():
             if table.load is None and table.pv is None:
                 continue
-            load = self._series(f"nodes.{name}.load", table.load) if table.load is not None else None
-            pv = self._series(f"nodes.{name}.pv", table.pv) if table.pv is not None else None
+            load = self._reader.series(f"nodes.{name}.load", table.load) if table.load is not None else None
+            pv = self._reader.series(f"nodes.{name}.pv", table.pv) if table.pv is not None else None
             yield UncontrolledLoad(
                 node=NodeId(name), load_kw=load, pv_kw=pv, is_curtailable=table.pv is not None and table.pv.curtailable
             )
 
-    def _series(self, key: str, table: SeriesTable) -> Series | None:
-        if table.constant_kw is not None:
-            return Series(times=(_EPOCH,), values=(table.constant_kw,))
-        rows = self._read(f"{key}.series", table.series or "", table.column)
-        if rows is None:
-            return None
-        times, values = rows
-        scaled = tuple(v * table.factor for v in values)
-        try:
-            return Series(times=times, values=scaled, repeat_s=_REPEAT_S[table.repeat])
-        except SiteModelError as error:
-            self._note(f"{key}.series", str(error))
-            return None
-
-    def _read(self, key: str, name: str, column: str) -> tuple[tuple[datetime, ...], tuple[float, ...]] | None:
-        path = self._folder / name
-        if not path.is_file():
-            self._note(key, f"file {name!r} does not exist in {self._folder}", "the path is relative to the site file")
-            return None
-        times, values = [], []
-        with path.open(newline="", encoding="utf-8") as lines:
-            reader = csv.DictReader(line for line in lines if not line.startswith("#"))
-            for wanted in ("time", column):
-                if wanted not in (reader.fieldnames or ()):
-                    self._note(key, f"{name!r} has no column {wanted!r}", f"columns: {', '.join(reader.fieldnames or ())}")
-                    return None
-            for line_no, row in enumerate(reader, 2):
-                try:
-                    at, value = datetime.fromisoformat(row["time"]), float(row[column])
-                except ValueError as error:
-                    self._note(key, f"{name!r} line {line_no}: {error}", "times are ISO 8601 with Z, values numbers")
-                    return None
-                if at.tzinfo is None or not math.isfinite(value):
-                    self._note(key, f"{name!r} line {line_no}: {row}", "times need a zone, values must be finite")
-                    return None
-                times.append(at.astimezone(UTC))
-                values.append(value)
-        return tuple(times), tuple(values)
-
     def _tariff(self) -> Tariff:
         table = self._file.tariff
-        rows = self._read("tariff.series", table.series, table.column) if table.series is not None else None
+        rows = self._reader.read("tariff.series", table.series, table.column) if table.series is not None else None
         carbon = None
         if table.carbon_series is not None:
-            carbon = self._read("tariff.carbon_series", table.carbon_series, table.carbon_column)
+            carbon = self._reader.read("tariff.carbon_series", table.carbon_series, table.carbon_column)
         if len({d.name for d in table.demand}) < len(table.demand):
             self._note("tariff.demand", "two demand charges have the same name", "names must differ")
         return Tariff(

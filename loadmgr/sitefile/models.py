@@ -11,7 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 Ident = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,47}$")]
 Amps = Annotated[float, Field(ge=0, le=10_000)]
 Kilowatts = Annotated[float, Field(ge=0, le=100_000)]
-Rotation = Literal["RST", "RTS", "SRT", "STR", "TRS", "TSR", "Rxx", "Sxx", "Txx", "unknown"]
+Rotation = Literal[
+    "RST", "RTS", "SRT", "STR", "TRS", "TSR", "Rxx", "Sxx", "Txx", "RS", "ST", "TR", "unknown", "unknown-pair"
+]
 
 
 class Table(BaseModel):
@@ -21,12 +23,12 @@ class Table(BaseModel):
 
 
 class SiteTable(Table):
-    """``[site]``"""
+    """``[site]``; ``voltage_v`` is nominal, between a line and neutral, at the grid connection."""
 
     id: Ident
     name: str = ""
     timezone: str = "UTC"
-    voltage_v: Annotated[float, Field(ge=100, le=277)] = 230.0
+    voltage_v: Annotated[float, Field(ge=100, le=36_000)] = 230.0
 
     @field_validator("timezone")
     @classmethod
@@ -81,8 +83,22 @@ class BatteryTable(Table):
     end_value_per_kwh: Annotated[float, Field(ge=0, le=10)] | None = None
 
 
+class TransformerTable(Table):
+    """``[nodes.<id>.transformer]``: between the node (the wye) and its parent (the delta).
+
+    ``ratio`` is the nominal voltage of the parent / that of the node, both between a line and neutral.
+    """
+
+    kind: Literal["delta-wye"] = "delta-wye"
+    ratio: Annotated[float, Field(gt=0, le=1000)]
+
+
 class NodeTable(Table):
-    """``[nodes.<id>]``"""
+    """``[nodes.<id>]``; everything of a node with a transformer is on the node's own side of it.
+
+    ``model``: how currents of several loads on one line add up: as numbers (``sum``), each EVSE with its magnitude
+    (``linear``), or as phasors (``polygon``).
+    """
 
     parent: Ident | None = None
     current_a: Amps | None = None
@@ -95,6 +111,53 @@ class NodeTable(Table):
     load: SeriesTable | None = None
     pv: SeriesTable | None = None
     battery: BatteryTable | None = None
+    model: Literal["sum", "linear", "polygon"] = "sum"
+    transformer: TransformerTable | None = None
+
+
+class TraitsTable(Table):
+    """How a charger differs from the standard; a key that is absent leaves it to the rules and to observation."""
+
+    purposes: Annotated[tuple[Literal["tx", "default", "station-default", "max"], ...], Field(min_length=1)] | None = None
+    rate_units: Annotated[tuple[Literal["A", "W"], ...], Field(min_length=1)] | None = None
+    stack_max: Annotated[int, Field(ge=0, le=9)] | None = None
+    kind: Literal["absolute", "relative", "dynamic"] | None = None
+    has_phases: bool | None = None
+    current_step_a: Annotated[float, Field(ge=0.1, le=10)] | None = None
+    zero: Literal["limit", "hold", "stop"] | None = None
+    start_before_s: Annotated[float, Field(ge=0, le=3600)] | None = None
+    needs_resend_after_pause: bool | None = None
+    effective_max_a: Annotated[float, Field(ge=6, le=1000)] | None = None
+    expiry: Literal["fallback", "unlimited", "stop", "hold"] | None = None
+    setpoint_s: Annotated[float, Field(ge=60, le=86_400)] | None = None
+    call_timeout_s: Annotated[float, Field(ge=5, le=120)] | None = None
+    may_trigger: bool | None = None
+    is_composite_useful: bool | None = None
+    needs_remote_start: bool | None = None
+    power_factor: Annotated[float, Field(ge=0.001, le=1000)] | None = None
+    energy_factor: Annotated[float, Field(ge=0.001, le=1000)] | None = None
+    is_total_current_sum: bool | None = None
+    labels_terminals: bool | None = None
+    has_session_register: bool | None = None
+    is_lenient: bool | None = None
+    supports_dynamic: bool | None = None
+    operation_modes: tuple[str, ...] | None = None
+    der_controls: tuple[str, ...] | None = None
+    discharge_rated_kw: Kilowatts | None = None
+    min_profile_id: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+    periods_max: Annotated[int, Field(ge=1, le=1024)] | None = None
+
+
+class StationTraits(TraitsTable):
+    """``[stations.<id>.traits]``: the last word on a charger, and what we may do with it.
+
+    ``takes_over``: profiles that others installed are removed. ``start_tag``: id tag of a remote start that we give
+    where a plugged car needs one. ``may_reset``: a soft reset while no car charges, where a setting needs it.
+    """
+
+    takes_over: bool = False
+    start_tag: Annotated[str, Field(max_length=20)] = ""
+    may_reset: bool = False
 
 
 class StationKeys(Table):
@@ -117,6 +180,7 @@ class StationKeys(Table):
     password_hash: str | None = None
     auth: Literal["basic", "none"] = "basic"
     assume_ocpp16: bool = False
+    traits: StationTraits = StationTraits()
 
 
 class StationTable(StationKeys):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from loadmgr.control import session_tools
 from loadmgr.domain import events as ev
 from loadmgr.domain.ids import SessionId
 from loadmgr.domain.samples import Quality
-from loadmgr.domain.session import Session, session_energy
+from loadmgr.domain.session import Session, metered
 from loadmgr.ports import SampleRow
 
 ENDED_KEPT = 500
@@ -45,32 +46,22 @@ class SessionFold:
             case ev.SessionStarted():
                 if event.session in self.known:
                     return None
-                started = Session(
-                    id=event.session,
-                    evse=event.evse,
-                    transaction=event.transaction,
-                    started_at=event.started_at or event.at,
-                    id_tag=event.id_tag,
-                    meter_start_kwh=event.meter_start_kwh,
-                    register_kwh=event.meter_start_kwh if event.register_kwh is None else event.register_kwh,
-                    energy_kwh=event.energy_kwh,
-                    is_register_known=event.is_register_known,
-                )
-                return self._keep(started)
+                return self._keep(session_tools.begun(event, self.ended.pop(event.session, None)))
             case ev.SessionEnded():
                 session = self.known.pop(event.session, None) or self.ended.get(event.session)
                 if session is None:
                     return None
-                if event.meter_stop_kwh is not None:
-                    session = session_energy(session, event.meter_stop_kwh)
-                session = replace(session, ended_at=event.ended_at or event.at, end_reason=event.reason)
+                session = session_tools.closed(session, event)
                 self.ended[session.id] = session
                 while len(self.ended) > ENDED_KEPT:
                     del self.ended[next(iter(self.ended))]
                 return session
             case ev.IntentSet():
                 session = self.known.get(event.session)
-                return None if session is None else self._keep(replace(session, intent=event.intent))
+                return None if session is None else self._keep(session_tools.with_intent(session, event.intent))
+            case ev.NeedsStated() | ev.SessionBounded() | ev.ModeChanged() | ev.PriorityChanged() | ev.MilestoneReached():
+                session = self.known.get(event.session)
+                return None if session is None else self._keep(session_tools.stated(session, event))
             case ev.MeterSample():
                 return self._sample(event)
             case _:
@@ -78,9 +69,9 @@ class SessionFold:
 
     def _sample(self, event: ev.MeterSample) -> Session | None:
         session = self.known.get(event.session) if event.session is not None else None
-        if session is None or event.measured.energy_kwh is None or event.quality is Quality.HISTORY:
+        if session is None or event.quality is Quality.HISTORY:
             return None
-        changed = session_energy(session, event.measured.energy_kwh)
+        changed = metered(session, event.measured, event.measured_at)
         return None if changed is session else self._keep(changed)
 
     def _keep(self, session: Session) -> Session:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, or_, select
 
 from loadmgr import codec
-from loadmgr.domain.events import AlarmRaised
+from loadmgr.domain.events import AlarmRaised, EvseReserved
 from loadmgr.domain.ids import EvseId, LimitId, MeterId, SessionId, StationId
 from loadmgr.domain.limits import Limit
 from loadmgr.domain.plan import Plan
@@ -49,26 +49,32 @@ def remembered(connection: Connection, at: datetime) -> Remembered:
             for _, limit, withdrawn in limits(connection, False)
             if withdrawn is None and (limit.until_at is None or limit.until_at > at)
         ),
-        stations=tuple(
-            KnownStation(
-                station=StationId(row.station),
-                failsafe_a=row.failsafe_a,
-                failsafe_at=from_ms(row.failsafe_at_ms) if row.failsafe_at_ms is not None else None,
-            )
-            for row in connection.execute(select(tables.stations).order_by(tables.stations.c.station))
-        ),
+        stations=_stations(connection),
         open_setpoints=tuple(_command(row) for row in connection.execute(open_orders.order_by(orders.c.id))),
         alarms=tuple(alarm for alarm, _ in alarms(connection, True, 1000)),
         stays=_stays(connection),
         peaks=tuple({(p.charge, p.period): p for p in _newest(connection, "PeakIncurred", PEAKS_READ)}.values())[
             -PEAKS_KEPT:
         ],
+        reservations=_reservations(connection, at),
         promises=tuple({p.session: p for p in _newest(connection, "PromiseMade", PROMISES_READ)}.values()),
         last_command_no=connection.execute(
             select(func.max(orders.c.no)).where(orders.c.kind == "setpoint")
         ).scalar_one_or_none()
         or 0,
         last_plan_no=connection.execute(select(func.max(tables.plans.c.no))).scalar_one_or_none() or 0,
+    )
+
+
+def _stations(connection: Connection) -> tuple[KnownStation, ...]:
+    """The fail-safe that each station last accepted."""
+    return tuple(
+        KnownStation(
+            station=StationId(row.station),
+            failsafe_a=row.failsafe_a,
+            failsafe_at=from_ms(row.failsafe_at_ms) if row.failsafe_at_ms is not None else None,
+        )
+        for row in connection.execute(select(tables.stations).order_by(tables.stations.c.station))
     )
 
 
@@ -79,6 +85,13 @@ def _stays(connection: Connection) -> tuple[Session, ...]:
         select(table.c.body).where(table.c.ended_at_ms.is_not(None)).order_by(table.c.ended_at_ms.desc()).limit(STAYS_READ)
     )
     return tuple(codec.decode(body) for body in connection.execute(query).scalars())[::-1]
+
+
+def _reservations(connection: Connection, at: datetime) -> tuple[EvseReserved, ...]:
+    """Reservations that were neither used nor given up and are not over."""
+    table = tables.reservations
+    query = select(table.c.body).where(table.c.ended_at_ms.is_(None) & (table.c.until_at_ms > to_ms(at)))
+    return tuple(codec.decode(body) for body in connection.execute(query.order_by(table.c.reservation)).scalars())
 
 
 def _newest(connection: Connection, kind: str, limit: int) -> list[Any]:

@@ -92,7 +92,10 @@ class SqlStore:
     async def start_run(self, settings_digest: str, at: datetime) -> Remembered:
         """Migrate, take the lease, open a run; see the class for what it raises."""
         remembered = await asyncio.to_thread(self._start, settings_digest, at)
-        fold = SessionFold({s.id: s for s in remembered.sessions if s.ended_at is None})
+        fold = SessionFold(
+            known={s.id: s for s in remembered.sessions if s.ended_at is None},
+            ended={s.id: s for s in remembered.sessions if s.ended_at is not None},
+        )
         self._thread = threading.Thread(target=self._write_loop, args=(BatchWriter(fold),), name="store", daemon=True)
         self._thread.start()
         return remembered

@@ -114,6 +114,19 @@ stations = Table(
     Column("failsafe_a", Float),
     Column("failsafe_at_ms", BigInteger),
 )
+reservations = Table(
+    "reservations",
+    metadata,
+    Column("reservation", BigInteger, primary_key=True, autoincrement=False),
+    Column("evse", String(64), nullable=False),
+    Column("id_tag", String(64), nullable=False),
+    Column("from_at_ms", BigInteger, nullable=False),
+    Column("until_at_ms", BigInteger, nullable=False),
+    Column("ended_at_ms", BigInteger),
+    Column("end_reason", String(40)),
+    Column("body", Text, nullable=False),
+    Index("reservations_open", "ended_at_ms", "until_at_ms"),
+)
 lease = Table(
     "lease",
     metadata,

@@ -30,13 +30,13 @@ class BatchWriter:
     def __init__(self, fold: SessionFold) -> None:
         self._fold = fold
 
-    def snapshot(self) -> dict[SessionId, Session]:
+    def snapshot(self) -> tuple[dict[SessionId, Session], dict[SessionId, Session]]:
         """The fold before a batch, for ``restore`` when its transaction fails."""
-        return dict(self._fold.known)
+        return dict(self._fold.known), dict(self._fold.ended)
 
-    def restore(self, known: dict[SessionId, Session]) -> None:
+    def restore(self, saved: tuple[dict[SessionId, Session], dict[SessionId, Session]]) -> None:
         """Forget what a failed batch folded."""
-        self._fold.known = known
+        self._fold.known, self._fold.ended = saved
 
     def write(self, connection: Connection, run: int, batch: Sequence[tuple[int, ev.Event]]) -> None:
         """Write numbered events and their projections into the open transaction of ``connection``."""
@@ -115,6 +115,8 @@ def _project(connection: Connection, run: int, event: ev.Event) -> None:
         case ev.FailsafeAnswered() if event.accepted:
             row = {"station": event.station, "failsafe_a": event.failsafe_a, "failsafe_at_ms": to_ms(event.at)}
             _upsert(connection, tables.stations, [row], ("station",))
+        case ev.EvseReserved() | ev.ReservationEnded():
+            _reservation(connection, event)
         case ev.LimitSet() if event.actor != "restart":
             _limit(connection, event)
         case ev.LimitWithdrawn():
@@ -136,6 +138,24 @@ def _project(connection: Connection, run: int, event: ev.Event) -> None:
             connection.execute(update(tables.alarms).where(open_alarm).values(cleared_at_ms=to_ms(event.at)))
         case _:
             pass
+
+
+def _reservation(connection: Connection, event: ev.EvseReserved | ev.ReservationEnded) -> None:
+    table = tables.reservations
+    if isinstance(event, ev.ReservationEnded):
+        is_open = (table.c.reservation == event.reservation) & table.c.ended_at_ms.is_(None)
+        values = {"ended_at_ms": to_ms(event.at), "end_reason": event.reason[:40]}
+        connection.execute(update(table).where(is_open).values(**values))
+        return
+    row = {
+        "reservation": event.reservation,
+        "evse": event.evse,
+        "id_tag": event.id_tag[:64],
+        "from_at_ms": to_ms(event.from_at),
+        "until_at_ms": to_ms(event.until_at),
+        "body": _text(event),
+    }
+    _upsert(connection, table, [row], ("reservation",))
 
 
 def _text(value: Any) -> str:

@@ -170,6 +170,62 @@ def test_a_restart_remembers_what_matters(url: str) -> None:
     asyncio.run(run())
 
 
+def _reserved(number: int, hours: float) -> ev.EvseReserved:
+    from_at = NOON + timedelta(hours=hours)
+    until_at = from_at + timedelta(hours=1)
+    return ev.EvseReserved(at=NOON, evse=E1, reservation=number, id_tag="t", from_at=from_at, until_at=until_at)
+
+
+def test_open_reservations_and_what_was_said_of_a_session_outlive_a_restart(url: str) -> None:
+    """[D-10, D-26, F01]"""
+
+    async def run() -> None:
+        store = SqlStore(url)
+        await store.start_run("digest", NOON)
+        store.append(
+            [
+                _started(),
+                ev.SessionBounded(at=NOON, session=S1, energy_kwh=8.0, cable_a=20.0),
+                ev.MilestoneReached(at=NOON, session=S1, milestone="soc-80"),
+                *(_reserved(n, hours) for n, hours in ((1, 2.0), (2, 2.0), (3, -2.0), (4, 3.0))),
+                ev.ReservationEnded(at=NOON, reservation=2, reason="cancelled"),
+            ]
+        )
+        await store.close()
+        for _ in range(2):  # what is written again at a restart does no harm
+            again = SqlStore(url)
+            remembered = await again.start_run("digest", NOON + timedelta(minutes=1))
+            assert [r.reservation for r in remembered.reservations] == [1, 4]
+            (session,) = remembered.sessions
+            assert (session.bound_kwh, session.car_max_a, session.milestones) == (8.0, 20.0, ("soc-80",))
+            events = list(restored(remembered, NOON + timedelta(minutes=1)))
+            assert sum(isinstance(e, ev.EvseReserved) for e in events) == 2
+            again.append(events)
+            await again.close()
+
+    asyncio.run(run())
+
+
+def test_a_session_that_seemed_to_end_goes_on_as_it_was(url: str) -> None:
+    """[C01, D-6]"""
+
+    async def run() -> None:
+        store = SqlStore(url)
+        await store.start_run("digest", NOON)
+        store.append([_started(), _register(102.0, 1), ev.SessionEnded(at=NOON, session=S1, reason="Lost")])
+        await store.close()
+        again = SqlStore(url)
+        (lost,) = (await again.start_run("digest", NOON + timedelta(minutes=2))).sessions
+        assert (lost.ended_at is None, lost.energy_kwh) == (False, 2.0)
+        again.append([_started(), _register(103.0, 3)])
+        await again.flush()
+        (session,) = await again.sessions(open_only=True, limit=5)
+        assert (session.energy_kwh, session.end_reason) == (pytest.approx(3.0), "")
+        await again.close()
+
+    asyncio.run(run())
+
+
 def test_a_second_controller_is_refused_while_the_first_lives(url: str) -> None:
     """[F14]"""
 

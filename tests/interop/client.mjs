@@ -1,4 +1,4 @@
-// An independent charger in strict mode: boots, starts a session, sends meter values, receives a setpoint.
+// An independent charger in strict mode: boots, starts a session, sends meter values, receives a setpoint, stops.
 // Usage: node client.mjs <endpoint> <identity> <password> <protocol>; prints one JSON line per thing that happened.
 import { RPCClient } from 'ocpp-rpc';
 
@@ -10,6 +10,7 @@ const client = new RPCClient({
 client.on('strictValidationFailure', ({ error }) => say('invalid', { error: String(error) }));
 
 let transaction = null;
+let stop;
 let done;
 const served = new Promise((resolve) => { done = resolve; });
 
@@ -33,6 +34,8 @@ client.handle(({ method, params }) => {
     };
   }
   if (method === 'GetConfiguration') return {};
+  if (method === 'GetTransactionStatus') return { messagesInQueue: false };
+  if (method === 'GetChargingProfiles') return { status: 'NoProfiles' };
   return { status: 'Accepted' };
 });
 
@@ -56,6 +59,7 @@ if (protocol === 'ocpp1.6') {
       ],
     }],
   });
+  stop = () => client.call('StopTransaction', { transactionId: transaction, meterStop: 700, timestamp: now() });
 } else {
   say('boot', await client.call('BootNotification', {
     reason: 'PowerUp', chargingStation: { vendorName: 'Independent', model: 'js' },
@@ -73,7 +77,9 @@ if (protocol === 'ocpp1.6') {
   });
   await event('Started', 0, 'Authorized', 100);
   await event('Updated', 1, 'MeterValuePeriodic', 600);
+  stop = () => event('Ended', 2, 'EVDeparted', 700);
 }
-await Promise.race([served, new Promise((_, reject) => setTimeout(() => reject(new Error('no TxProfile')), 15000))]);
+await Promise.race([served, new Promise((_, reject) => setTimeout(() => reject(new Error('no TxProfile')), 15000).unref())]);
+await stop();
 say('served', { transaction });
 await client.close();

@@ -26,6 +26,7 @@ from loadmgr.settings import Settings
 from solvers import Memory, Solution, SolveOptions, solve
 from solvers.check import faults
 from tests.support.days import ROOT
+from tests.support.v2x import TRAITS
 
 BEGIN = datetime(2023, 7, 2, 4, tzinfo=UTC)
 STEP = timedelta(minutes=15)
@@ -110,6 +111,8 @@ class Day:
                 source="driver",
             )
             yield ev.IntentSet(at=now, session=session, intent=intent)
+            yield ev.TraitsKnown(at=now, station=station, traits=TRAITS)
+            yield ev.NeedsStated(at=now, session=session, transfer="AC_BPT")
 
     def tell(self, now: datetime) -> Iterator[ev.Event]:
         """What meters, cars and battery say at the begin of a step, from what flowed in the one before."""
@@ -119,7 +122,15 @@ class Day:
         for i in range(N_CARS):
             evse = EvseId(f"v{i}/1")
             self.no += 1
-            order = Setpoint(no=self.no, evse=evse, current_a=16.0, n_phases=3, made_at=now, valid_until=now + 2 * STEP)
+            order = Setpoint(
+                no=self.no,
+                evse=evse,
+                current_a=16.0,
+                n_phases=3,
+                made_at=now,
+                valid_until=now + 2 * STEP,
+                power_kw=float(last[i]),
+            )
             yield ev.SetpointSent(at=now, setpoint=order)
             yield ev.SetpointAnswered(at=now, no=self.no, evse=evse, accepted=True)
             phase_a = last[i] * 1000.0 / 690.0

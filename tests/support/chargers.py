@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 
+from loadmgr.domain.site import Site
 from loadmgr.ocpp.gateway import Gateway
 from loadmgr.runtime import LoadManager
 from loadmgr.settings import Settings
@@ -24,9 +25,13 @@ PASSWORD = "office-charger-0001"
 
 
 @asynccontextmanager
-async def office(folder: Path, **params: float) -> AsyncIterator[tuple[LoadManager, Gateway]]:
-    """The office's service on a free port."""
+async def office(
+    folder: Path, *, caps: dict[str, float] | None = None, **params: float
+) -> AsyncIterator[tuple[LoadManager, Gateway]]:
+    """The office's service on a free port; ``caps`` replaces capabilities of its EVSEs."""
     settings = on_any_port(Settings.load(EXAMPLES / "office.toml"), f"sqlite:///{folder / 'office.db'}")
+    if caps:
+        settings = replace(settings, context=replace(settings.context, site=_with_caps(settings.context.site, caps)))
     if params:
         context = replace(settings.context, params=replace(settings.context.params, **params))  # type: ignore[arg-type]
         settings = replace(settings, context=context)
@@ -35,14 +40,31 @@ async def office(folder: Path, **params: float) -> AsyncIterator[tuple[LoadManag
         yield manager, gateway
 
 
+def _with_caps(site: Site, caps: dict[str, float]) -> Site:
+    evses = {e: replace(x, caps=replace(x.caps, **caps)) for e, x in site.evses.items()}  # type: ignore[arg-type]
+    return replace(site, evses=evses)
+
+
 def header(user: str, password: str) -> dict[str, str]:
     """HTTP Basic."""
     return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A CALLERROR."""
+
+    code: str = "GenericError"
+    detail: str = ""
+
+
+Replies = dict[str, Callable[[dict[str, Any]], dict[str, Any] | Refusal]]
+"""Action → what to answer to a payload."""
+
+
 @dataclass
 class Raw:
-    """A charger that sends what it is told; it accepts every CALL and remembers it."""
+    """A charger that sends what it is told; it accepts every CALL and remembers it. ``replies`` stand above that."""
 
     socket: ClientConnection
     calls: list[list[Any]] = field(default_factory=list)
@@ -50,6 +72,7 @@ class Raw:
     next_id: int = 0
     status: str = "Accepted"
     is_silent: bool = False
+    replies: Replies = field(default_factory=dict)
 
     async def read(self) -> None:
         """Answer calls, queue answers."""
@@ -60,7 +83,13 @@ class Raw:
                 continue
             self.calls.append(frame)
             if not self.is_silent:
-                await self.socket.send(json.dumps([3, frame[1], self._answer(frame)]))
+                await self.socket.send(json.dumps(self._reply(frame)))
+
+    def _reply(self, frame: list[Any]) -> list[Any]:
+        found = self.replies[frame[2]](frame[3]) if frame[2] in self.replies else self._answer(frame)
+        if isinstance(found, Refusal):
+            return [4, frame[1], found.code, found.detail, {}]
+        return [3, frame[1], found]
 
     def _answer(self, frame: list[Any]) -> dict[str, Any]:
         match frame[2]:
@@ -93,9 +122,29 @@ class Raw:
         return await asyncio.wait_for(self.answers.get(), 5)
 
     def profiles(self, purpose: str) -> list[dict[str, Any]]:
-        """Profiles of a purpose that were sent here, oldest first (1.6)."""
-        found = [c[3]["csChargingProfiles"] for c in self.calls if c[2] == "SetChargingProfile"]
+        """Profiles of a purpose that were sent here, oldest first."""
+        found = [profile_of(c[3]) for c in self.calls if c[2] == "SetChargingProfile"]
         return [p for p in found if p["chargingProfilePurpose"] == purpose]
+
+    def got(self, action: str) -> list[dict[str, Any]]:
+        """Payloads of the CALLs with this action, oldest first."""
+        return [c[3] for c in self.calls if c[2] == action]
+
+    def cut(self) -> None:
+        """Break the link without a closing handshake: both ends see code 1006."""
+        self.socket.transport.abort()
+
+
+def profile_of(payload: dict[str, Any]) -> dict[str, Any]:
+    """The profile in a SetChargingProfile of any version."""
+    found: dict[str, Any] = payload.get("csChargingProfiles") or payload["chargingProfile"]
+    return found
+
+
+def schedule_of(profile: dict[str, Any]) -> dict[str, Any]:
+    """The (first) schedule of a profile of any version."""
+    found = profile["chargingSchedule"]
+    return found[0] if isinstance(found, list) else found
 
 
 def _names(data: dict[str, Any]) -> dict[str, Any]:
@@ -104,7 +153,13 @@ def _names(data: dict[str, Any]) -> dict[str, Any]:
 
 @asynccontextmanager
 async def charger(
-    gateway: Gateway, station: str, *, password: str = PASSWORD, protocol: str = "ocpp1.6", boots: bool = True
+    gateway: Gateway,
+    station: str,
+    *,
+    password: str = PASSWORD,
+    protocol: str = "ocpp1.6",
+    boots: bool = True,
+    replies: Replies | None = None,
 ) -> AsyncIterator[Raw]:
     """A connected charger."""
     url = f"ws://127.0.0.1:{gateway.port}/ocpp/{station}"
@@ -114,7 +169,7 @@ async def charger(
         additional_headers=header(station, password),
         compression=None,  # type: ignore[list-item]
     ) as socket:
-        raw = Raw(socket)
+        raw = Raw(socket, replies=replies or {})
         reading = asyncio.create_task(raw.read())
         try:
             if boots and protocol == "ocpp1.6":

@@ -28,7 +28,10 @@ def _wrong(folder: Path, *changes: tuple[str, str]) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize(("name", "n_evses"), [("office", 4), ("garage", 54), ("depot", 28), ("hub", 12)])
+@pytest.mark.parametrize(
+    ("name", "n_evses"),
+    [("office", 4), ("garage", 54), ("depot", 28), ("hub", 12), ("campus_208v", 12), ("mixed", 30)],
+)
 def test_every_example_is_a_good_site_file(name: str, n_evses: int) -> None:
     settings = Settings.load(EXAMPLES / f"{name}.toml")
     assert len(settings.context.site.evses) == n_evses

@@ -2,38 +2,58 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from types import MappingProxyType
 
-from loadmgr import units
 from loadmgr.domain import commands as cmd
 from loadmgr.domain.ids import split_evse
-from loadmgr.domain.plan import Setpoint
+from loadmgr.domain.traits import Kind, Purpose, Traits
 from loadmgr.errors import ProtocolError
+from loadmgr.ocpp import dressing
+from loadmgr.ocpp.dressing import Dressed
 from loadmgr.ocpp.schemas import Json
 from loadmgr.ocpp.timestamps import to_wire
 
 Call = tuple[str, Json]
 
-START_BEFORE = timedelta(seconds=10)
-"""Schedules start in the past, so that a slow clock does not leave a gap [G-8, A-31]."""
+_PURPOSES: Mapping[Purpose, tuple[str, int]] = MappingProxyType(
+    {
+        Purpose.TX: ("TxProfile", 20),
+        Purpose.DEFAULT: ("TxDefaultProfile", 40),
+        Purpose.STATION_DEFAULT: ("TxDefaultProfile", 40),
+        Purpose.MAX: ("ChargePointMaxProfile", 60),
+    }
+)
+"""Wire name and code; an id is connector · 100 + code + stack: same slot, same id [A-30], below 1000 where it can [A-33]."""
+_KINDS: Mapping[Kind, str] = MappingProxyType(
+    {Kind.ABSOLUTE: "Absolute", Kind.RELATIVE: "Relative", Kind.DYNAMIC: "Absolute"}
+)
+_FINE: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "ClearChargingProfile": frozenset({"Unknown"}),
+        "ChangeConfiguration": frozenset({"RebootRequired"}),
+        "ChangeAvailability": frozenset({"Scheduled"}),
+    }
+)
+"""Answers besides Accepted after which things are, or will be, as we want them [A-90, G-83, G-84]."""
 
-LIVE_STACK = 1
-GUARD_ID, FAILSAFE_ID = 1, 2
 
+def to_calls(command: cmd.Command, traits: Traits) -> tuple[Call, ...]:
+    """The calls that carry out a command, in order.
 
-def to_calls(command: cmd.Command) -> tuple[Call, ...]:
-    """The calls that carry out a command, in order. Raises ``ProtocolError`` for a current in (0, 6) A [A-80]."""
+    Raises ``ProtocolError`` for a current in (0, 6) A [A-80] and for what OCPP 1.6 has no message for.
+    """
     match command:
         case cmd.SendSetpoint():
-            return (_live(command.setpoint),)
+            transaction = command.setpoint.transaction
+            is_usable = transaction.isdecimal() and int(transaction) > 0  # 0 and -1 are no ids [D-4, G-12]
+            return (_set(dressing.live(command.setpoint, traits, transaction if is_usable else "")),)
         case cmd.InstallFailsafe():
-            return _failsafe(command)
+            return tuple(_set(layer) for layer in dressing.lasting(command, traits))
         case cmd.ClearProfiles():
             return (("ClearChargingProfile", _clear(command)),)
         case cmd.ReadComposite():
-            number = split_evse(command.evse)[1]
-            asked = {"connectorId": number, "duration": command.duration_s, "chargingRateUnit": "A"}
-            return (("GetCompositeSchedule", asked),)
+            return (("GetCompositeSchedule", _composite(command, traits)),)
         case cmd.TriggerMeter():
             return (_trigger("MeterValues", split_evse(command.evse)[1]),)
         case cmd.TriggerStatus():
@@ -43,17 +63,45 @@ def to_calls(command: cmd.Command) -> tuple[Call, ...]:
         case cmd.WriteSetting():
             return (("ChangeConfiguration", {"key": command.name, "value": command.value}),)
         case cmd.StartSession():
-            wanted = {"connectorId": split_evse(command.evse)[1], "idTag": command.id_tag}
-            return (("RemoteStartTransaction", wanted),)
+            return (("RemoteStartTransaction", _start(command, traits)),)
         case cmd.StopSession():
-            return (("RemoteStopTransaction", {"transactionId": int(command.transaction)}),)
+            return (("RemoteStopTransaction", {"transactionId": _number(command)}),)
         case _:
-            raise ProtocolError(
-                station=str(command.station),
-                action=type(command).__name__,
-                code="NotSupported",
-                detail="OCPP 1.6 has no such message",
-            )
+            return (_more(command),)
+
+
+def _more(command: cmd.Command) -> Call:
+    """Reservation and operation."""
+    match command:
+        case cmd.ReserveEvse():
+            return "ReserveNow", {
+                "connectorId": split_evse(command.evse)[1],
+                "expiryDate": to_wire(command.until_at),
+                "idTag": command.id_tag,
+                "reservationId": command.reservation,
+            }
+        case cmd.CancelReservation():
+            return "CancelReservation", {"reservationId": command.reservation}
+        case cmd.SetAvailability():
+            number = split_evse(command.evse)[1] if command.evse is not None else 0
+            return "ChangeAvailability", {
+                "connectorId": number,
+                "type": "Operative" if command.is_operative else "Inoperative",
+            }
+        case cmd.RebootStation():
+            return "Reset", {"type": "Hard" if command.is_hard else "Soft"}
+        case _:
+            raise _refused(command, "NotSupported", "OCPP 1.6 has no such message")
+
+
+def _refused(command: cmd.Command, code: str, detail: str) -> ProtocolError:
+    return ProtocolError(station=str(command.station), action=type(command).__name__, code=code, detail=detail)
+
+
+def _number(command: cmd.StopSession) -> int:
+    if not command.transaction.isdecimal():
+        raise _refused(command, "InvalidTransaction", f"{command.transaction!r} is no transaction id of OCPP 1.6")
+    return int(command.transaction)
 
 
 def _trigger(message: str, number: int) -> Call:
@@ -61,85 +109,71 @@ def _trigger(message: str, number: int) -> Call:
 
 
 def _clear(command: cmd.ClearProfiles) -> Json:
-    if command.evse is None:
-        return {}
-    return {"connectorId": split_evse(command.evse)[1], "stackLevel": LIVE_STACK}
+    """Everything on a connector is ours and live; the fail-safe stands on connector 0 (rules A.10, A.15)."""
+    return {} if command.evse is None else {"connectorId": split_evse(command.evse)[1]}
 
 
-def _limit(current_a: float, where: str) -> float:
-    """One decimal, rounded down [0-12]."""
-    if 0.0 < current_a < 6.0 or current_a < 0.0:
-        raise ProtocolError(
-            station=where, action="SetChargingProfile", code="InvalidLimit", detail=f"{current_a} A is in (0, 6) A"
-        )
-    return units.round_down(current_a, 0.1)
-
-
-def _live(setpoint: Setpoint) -> Call:
-    station, number = split_evse(setpoint.evse)
-    transaction = int(setpoint.transaction) if setpoint.transaction.isdecimal() else 0
-    profile: Json = {
-        "chargingProfileId": (20 if transaction else 60) + number * 100,
-        "stackLevel": LIVE_STACK,
-        "chargingProfilePurpose": "TxProfile" if transaction else "TxDefaultProfile",
-        "chargingProfileKind": "Absolute",
-        "chargingSchedule": _schedule(setpoint, str(station)),
-    }
-    if transaction:
-        profile["transactionId"] = transaction
-    return "SetChargingProfile", {"connectorId": number, "csChargingProfiles": profile}
-
-
-def _schedule(setpoint: Setpoint, station: str) -> Json:
-    start = setpoint.made_at.replace(microsecond=0) - START_BEFORE
+def _composite(command: cmd.ReadComposite, traits: Traits) -> Json:
     return {
-        "startSchedule": to_wire(start),
-        "duration": int((setpoint.valid_until - start).total_seconds()),
-        "chargingRateUnit": "A",
-        "chargingSchedulePeriod": [
-            {
-                "startPeriod": 0,
-                "limit": _limit(setpoint.current_a, station),
-                "numberPhases": setpoint.n_phases,
-            }
-        ],
+        "connectorId": split_evse(command.evse)[1],
+        "duration": command.duration_s,
+        "chargingRateUnit": traits.rate_units[0],
     }
 
 
-def _failsafe(command: cmd.InstallFailsafe) -> tuple[Call, ...]:
-    """L2 first: it is the one that matters when the link breaks [G-45, A.15]."""
-    station = str(command.station)
-    return (
-        _lasting(FAILSAFE_ID, "TxDefaultProfile", (command.failsafe_a, command.n_phases), command.made_at, station),
-        _lasting(GUARD_ID, "ChargePointMaxProfile", (command.station_max_a, command.n_phases), command.made_at, station),
-    )
+def _start(command: cmd.StartSession, traits: Traits) -> Json:
+    wanted: Json = {"connectorId": split_evse(command.evse)[1], "idTag": command.id_tag}
+    limit = dressing.first(command, traits)
+    if limit is not None:
+        wanted["chargingProfile"] = _profile(limit)
+    return wanted
 
 
-def _lasting(profile_id: int, purpose: str, bound: tuple[float, int], made_at: datetime, station: str) -> Call:
-    """A profile for the whole station without an end."""
-    current_a, n_phases = bound
-    period = {"startPeriod": 0, "limit": _limit(current_a, station), "numberPhases": n_phases}
-    profile = {
-        "chargingProfileId": profile_id,
-        "stackLevel": 0,
+def _set(dressed: Dressed) -> Call:
+    return "SetChargingProfile", {"connectorId": dressed.place, "csChargingProfiles": _profile(dressed)}
+
+
+def _profile(dressed: Dressed) -> Json:
+    purpose, code = _PURPOSES[dressed.purpose]
+    profile: Json = {
+        "chargingProfileId": dressed.place * 100 + code + dressed.stack,
+        "stackLevel": dressed.stack,
         "chargingProfilePurpose": purpose,
-        "chargingProfileKind": "Absolute",
-        "chargingSchedule": {
-            "startSchedule": to_wire(made_at - START_BEFORE),
-            "chargingRateUnit": "A",
-            "chargingSchedulePeriod": [period],
-        },
+        "chargingProfileKind": _KINDS[dressed.kind],
+        "chargingSchedule": _schedule(dressed),
     }
-    return "SetChargingProfile", {"connectorId": 0, "csChargingProfiles": profile}
+    if dressed.transaction:
+        profile["transactionId"] = int(dressed.transaction)
+    if dressed.valid_to is not None:
+        profile["validTo"] = to_wire(dressed.valid_to)
+    return profile
+
+
+def _schedule(dressed: Dressed) -> Json:
+    period: Json = {"startPeriod": 0, "limit": dressed.limit}
+    if dressed.n_phases is not None:
+        period["numberPhases"] = dressed.n_phases
+    schedule: Json = {"chargingRateUnit": dressed.unit, "chargingSchedulePeriod": [period]}
+    if dressed.start_at is not None:
+        schedule["startSchedule"] = to_wire(dressed.start_at)
+    if dressed.duration_s is not None:
+        schedule["duration"] = dressed.duration_s
+    return schedule
 
 
 def outcome(action: str, payload: Json) -> tuple[bool, str]:
-    """(accepted, detail) of an answer. ``Unknown`` to a clear is fine: there was nothing [A-90]."""
+    """(accepted, detail) of an answer."""
     status = payload.get("status", "Accepted")
-    accepted = status in {"Accepted", "RebootRequired"} or (action == "ClearChargingProfile" and status == "Unknown")
+    accepted = status == "Accepted" or status in _FINE.get(action, frozenset())
     if action == "GetConfiguration":
-        found = {k["key"]: k.get("value", "") for k in payload.get("configurationKey", [])}
-        return True, ", ".join(f"{k}={v}" for k, v in found.items())
+        return True, ", ".join(f"{k}={v}" for k, v in values(action, payload))
     if action == "GetCompositeSchedule" and accepted:
         return True, str(payload.get("chargingSchedule", {}))
-    return accepted, "" if accepted else status
+    return accepted, "" if status == "Accepted" else status
+
+
+def values(action: str, payload: Json) -> tuple[tuple[str, str], ...]:
+    """(key, value) out of an answer to GetConfiguration; keys that the station does not know are missing."""
+    if action != "GetConfiguration":
+        return ()
+    return tuple((k["key"], k.get("value", "")) for k in payload.get("configurationKey", []))

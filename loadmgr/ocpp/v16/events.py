@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
 
 from loadmgr.domain import events as ev
 from loadmgr.domain.events import EvseStatus
 from loadmgr.domain.ids import EvseId
-from loadmgr.domain.samples import Quality
-from loadmgr.ocpp.metering import Measurement, Reading, measure
+from loadmgr.ocpp import lifecycle
+from loadmgr.ocpp.metering import Reading, measure
+from loadmgr.ocpp.sampling import Entry, samples
 from loadmgr.ocpp.schemas import Json
 from loadmgr.ocpp.timestamps import from_wire, to_wire
 from loadmgr.ocpp.transactions import Known, Start
-from loadmgr.ocpp.translation import Desk, Handled, end_event, sample_event
+from loadmgr.ocpp.translation import LIVE, Desk, Handled, end_event
 from loadmgr.units import wh_to_kwh
 
 _STATUS = {
@@ -38,7 +38,15 @@ _EMPTY_ANSWER = frozenset({
 
 
 def handle(desk: Desk, action: str, payload: Json, now: datetime) -> Handled:
-    """Answer and events of one valid message."""
+    """Answer and events of one valid message, and what time has made of the station's sessions meanwhile."""
+    overdue = lifecycle.due(desk, now)
+    handled = _handle(desk, action, payload, now)
+    if overdue:
+        handled.events[:0] = overdue
+    return handled
+
+
+def _handle(desk: Desk, action: str, payload: Json, now: datetime) -> Handled:
     match action:
         case "BootNotification":
             return _boot(desk, payload, now)
@@ -73,6 +81,7 @@ def _boot(desk: Desk, payload: Json, now: datetime) -> Handled:
         firmware=payload.get("firmwareVersion", ""),
         serial=payload.get("chargePointSerialNumber") or payload.get("chargeBoxSerialNumber") or "",
     )
+    desk.transactions.booted(desk.station, now)
     answer = {"status": "Accepted", "currentTime": to_wire(now), "interval": desk.heartbeat_s}
     return Handled(answer=answer, events=[booted])
 
@@ -83,19 +92,10 @@ def _status(desk: Desk, payload: Json, now: datetime) -> Handled:
         return Handled()  # the station as a whole; its EVSEs speak for themselves
     if desk.evse(number) is None:
         return Handled(refusal=("PropertyConstraintViolation", f"connectorId {number} is not in the site file"))
-    status = _STATUS[payload["status"]]
     error = payload["errorCode"] if payload["errorCode"] != "NoError" else ""
     evse = EvseId(f"{desk.station}/{number}")
-    handled = Handled(events=[ev.EvseStatusChanged(at=now, evse=evse, status=status, error=error)])
-    known = desk.transactions.open_on(evse)
-    if status is EvseStatus.AVAILABLE and known is not None:
-        # Unplugged without a StopTransaction: the last register closes the session [C15].
-        handled.events.append(
-            end_event(desk, known, now, meter_stop_kwh=known.last_register_kwh, ended_at=None, reason="EVDisconnected")
-        )
-        known.is_final = False  # a StopTransaction that was queued may still come
-        handled.must_last = True
-    return handled
+    events = lifecycle.status_events(desk, evse, _STATUS[payload["status"]], now, error)
+    return Handled(events=events, must_last=any(isinstance(e, ev.SessionEnded) for e in events))
 
 
 def _id_tag_info(desk: Desk, id_tag: str) -> Json:
@@ -106,9 +106,8 @@ def _start(desk: Desk, payload: Json, now: datetime) -> Handled:
     number = payload["connectorId"]
     if number < 1 or desk.evse(number) is None:
         return Handled(refusal=("PropertyConstraintViolation", f"connectorId {number} is not in the site file"))
-    evse = EvseId(f"{desk.station}/{number}")
     start = Start(
-        evse=evse,
+        evse=EvseId(f"{desk.station}/{number}"),
         started_at=from_wire(payload["timestamp"]) or now,
         meter_start_kwh=wh_to_kwh(payload["meterStart"]),
         id_tag=payload["idTag"],
@@ -119,24 +118,10 @@ def _start(desk: Desk, payload: Json, now: datetime) -> Handled:
     )
     if not is_new:
         return handled  # our answer was lost; the same transaction again [B14, G-73]
-    before = desk.transactions.open_on(evse)
-    if before is not None:
-        handled.events.append(
-            end_event(desk, before, now, meter_stop_kwh=before.last_register_kwh, ended_at=None, reason="NextTransaction")
-        )
-        before.is_final = False
-    known = desk.transactions.begin(start, transaction)
-    handled.events.append(
-        ev.SessionStarted(
-            at=now,
-            session=known.session,
-            evse=evse,
-            transaction=transaction,
-            id_tag=start.id_tag,
-            started_at=start.started_at,
-            meter_start_kwh=start.meter_start_kwh,
-        )
-    )
+    _, events = lifecycle.begun(desk, start, transaction, now)
+    handled.events += events
+    if "reservationId" in payload:
+        handled.events.append(ev.ReservationEnded(at=now, reservation=payload["reservationId"], reason="used"))
     return handled
 
 
@@ -145,66 +130,94 @@ def _stop(desk: Desk, payload: Json, now: datetime) -> Handled:
     handled = Handled(must_last=True)
     if "idTag" in payload:
         handled.answer = {"idTagInfo": _id_tag_info(desk, payload["idTag"])}
-    known = _transaction(desk, payload.get("transactionId"), 0)
+    said, stop_kwh = payload["transactionId"], wh_to_kwh(payload["meterStop"])
+    ended_at = from_wire(payload["timestamp"]) or now
+    if said > 0:
+        known = desk.transactions.find(desk.station, str(said))
+    else:
+        known = lifecycle.guessed(desk, stop_kwh)
+    entries = _entries(payload.get("transactionData", []))
+    if known is None and said > 0:
+        stop = (str(said), payload.get("idTag", ""))
+        handled.events += lifecycle.orphan(desk, stop, (_begin_kwh(desk, entries), stop_kwh), (ended_at, now))
     if known is None or (not known.is_open and known.is_final):
-        handled.must_last = False
+        handled.must_last = bool(handled.events)
         return handled
     known.is_final = True
-    handled.events += _samples(desk, known.start.evse, payload.get("transactionData", []), (known, now), history=True)
-    handled.events.append(
-        end_event(
-            desk,
-            known,
-            now,
-            meter_stop_kwh=wh_to_kwh(payload["meterStop"]),
-            ended_at=from_wire(payload["timestamp"]) or now,
-            reason=payload.get("reason", "Local"),
-        )
-    )
+    number = int(known.start.evse.rpartition("/")[2])
+    handled.events += samples(desk, number, entries, (known, now), is_history=True)
+    evse = desk.site.evses[known.start.evse]
+    stop_kwh = _offset_kwh(desk, known, stop_kwh)
+    final_kwh = lifecycle.final_register(known, evse, stop_kwh, (ended_at, now))
+    reason = payload.get("reason", "Local")
+    handled.events.append(end_event(desk, known, now, meter_stop_kwh=final_kwh, ended_at=ended_at, reason=reason))
     return handled
 
 
-def _transaction(desk: Desk, transaction: int | None, number: int) -> Known | None:
-    """By id; the ids 0 and −1 of stations that never got our answer mean the one that runs here [D-4]."""
-    if transaction is not None and transaction > 0:
-        return desk.transactions.find(desk.station, str(transaction))
-    numbers = [number] if number else [e.number for e in desk.site.evses.values() if e.station == desk.station]
-    found = [desk.transactions.open_on(EvseId(f"{desk.station}/{n}")) for n in numbers]
-    running = [k for k in found if k is not None]
-    return running[0] if len(running) == 1 else None
+def _offset_kwh(desk: Desk, known: Known, stop_kwh: float) -> float:
+    """A register that begins anew with every session goes on where the session began [G-92]."""
+    start_kwh = known.start.meter_start_kwh
+    return start_kwh + stop_kwh if desk.traits.has_session_register and stop_kwh < start_kwh else stop_kwh
+
+
+def _begin_kwh(desk: Desk, entries: list[Entry]) -> float | None:
+    """The register at the begin, out of the data of the end."""
+    for _, readings in entries:
+        begin = [r for r in readings if r.context == "Transaction.Begin"]
+        if begin:
+            return measure(begin, None, desk.traits).measured.energy_kwh
+    return None
 
 
 def _meter_values(desk: Desk, payload: Json, now: datetime) -> Handled:
     number = payload["connectorId"]
     if number != 0 and desk.evse(number) is None:
         return Handled(refusal=("PropertyConstraintViolation", f"connectorId {number} is not in the site file"))
-    evse = EvseId(f"{desk.station}/{number}")
-    said = payload.get("transactionId")
-    known = _transaction(desk, said, number) if number else None
-    if known is not None and (known.start.evse != evse or not known.is_open):
-        known = None  # a closed or foreign transaction gets nothing attributed [B18]
-    return Handled(events=list(_samples(desk, evse, payload["meterValue"], (known, now), history=False)))
+    evse, said = EvseId(f"{desk.station}/{number}"), payload.get("transactionId", 0)
+    entries = _entries(payload["meterValue"])
+    if number == 0:
+        return Handled(events=list(samples(desk, 0, entries, (None, now), is_history=False)))
+    if said <= 0:  # none, or the ids of a station that never got our answer: what runs here [D-4, G-71]
+        known = desk.transactions.open_on(evse)
+        return _measured(desk, evse, (entries, now), known, [])
+    known = desk.transactions.find(desk.station, str(said))
+    if known is None:
+        raw = list(samples(desk, number, entries, (None, now), is_history=False))
+        known, events = lifecycle.found_running(desk, evse, str(said), raw, now)
+        if known is None:
+            return Handled(events=[*raw])
+        return _measured(desk, evse, (entries, now), known, events)
+    if known.start.evse != evse:
+        return _measured(desk, evse, (entries, now), None, [])  # it runs elsewhere: nothing is attributed [B18]
+    events = lifecycle.revived(desk, known, now) if _is_live(entries, now) else []
+    return _measured(desk, evse, (entries, now), known if known.is_open or not known.is_final else None, events)
 
 
-def _samples(
-    desk: Desk, evse: EvseId, values: list[Json], context: tuple[Known | None, datetime], *, history: bool
-) -> Iterator[ev.MeterSample]:
-    known, now = context
+def _is_live(entries: list[Entry], now: datetime) -> bool:
+    """Does any of the values speak of the present?"""
+    return any(
+        any(r.is_live for r in readings) and (said_at is None or now - said_at <= LIVE) for said_at, readings in entries
+    )
+
+
+def _measured(
+    desk: Desk, evse: EvseId, found: tuple[list[Entry], datetime], known: Known | None, events: list[ev.Event]
+) -> Handled:
+    """Samples behind the events that they make possible, and the state that they prove."""
+    entries, now = found
     number = int(evse.rpartition("/")[2])
-    found = []
-    for value in values:
-        measurement = measure((_reading(s) for s in value["sampledValue"]), desk.evse(number))
-        if history:
-            measurement = Measurement(
-                measured=measurement.measured, quality=Quality.HISTORY, n_refused=measurement.n_refused
-            )
-        found.append((from_wire(value["timestamp"]), measurement))
-    for said_at, measurement in sorted(found, key=lambda f: (f[0] or now).timestamp()):
-        yield sample_event(desk, number, measurement, (said_at, now), known)
+    read = list(samples(desk, number, entries, (known, now), is_history=False))
+    repaired = lifecycle.repaired(desk, evse, read, now)
+    must_last = any(isinstance(e, ev.SessionStarted | ev.SessionEnded) for e in events)
+    return Handled(events=[*events, *repaired, *read], must_last=must_last)
+
+
+def _entries(values: list[Json]) -> list[Entry]:
+    return [(from_wire(v["timestamp"]), [_reading(s) for s in v["sampledValue"]]) for v in values]
 
 
 def _reading(sampled: Json) -> Reading:
-    signed = sampled.get("format") == "SignedData"
+    signed = sampled.get("format") == "SignedData"  # kept in the frame log, never parsed for control [C-32]
     return Reading(
         value=None if signed else sampled["value"],
         measurand=sampled.get("measurand", "Energy.Active.Import.Register"),

@@ -2,52 +2,100 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
-from loadmgr import units
 from loadmgr.domain import commands as cmd
 from loadmgr.domain.ids import split_evse
-from loadmgr.domain.plan import Setpoint
+from loadmgr.domain.traits import Kind, Purpose, Traits
 from loadmgr.errors import ProtocolError
+from loadmgr.ocpp import dressing, variables
+from loadmgr.ocpp.dressing import Dressed
 from loadmgr.ocpp.schemas import Json
 from loadmgr.ocpp.timestamps import to_wire
 
 Call = tuple[str, Json]
 
-START_BEFORE = timedelta(seconds=10)
-LIVE_STACK = 1
-GUARD_ID, FAILSAFE_ID = 10_000, 20_000
-TX_DEFAULT_BASE, TX_BASE = 20_000, 30_000
-"""Profile ids are purpose · 10,000 + EVSE · 100 + stack: same slot, same id, so replacing always works [A-30]."""
+_PURPOSES: Mapping[Purpose, tuple[str, int]] = MappingProxyType(
+    {
+        Purpose.TX: ("TxProfile", 3),
+        Purpose.DEFAULT: ("TxDefaultProfile", 2),
+        Purpose.STATION_DEFAULT: ("TxDefaultProfile", 2),
+        Purpose.MAX: ("ChargingStationMaxProfile", 1),
+    }
+)
+"""Wire name and code; an id is code · 10,000 + EVSE · 100 + stack: same slot, same id, so replacing always works [A-30]."""
+_KINDS: Mapping[Kind, str] = MappingProxyType(
+    {Kind.ABSOLUTE: "Absolute", Kind.RELATIVE: "Relative", Kind.DYNAMIC: "Absolute"}
+)
+_OURS = ("TxProfile", "TxDefaultProfile", "ChargingStationMaxProfile")
+_FINE: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "ClearChargingProfile": frozenset({"Unknown"}),
+        "ChangeAvailability": frozenset({"Scheduled"}),
+        "Reset": frozenset({"Scheduled"}),
+    }
+)
+"""Answers besides Accepted after which things are, or will be, as we want them [A-90, G-84]."""
 
 
-def to_calls(command: cmd.Command) -> tuple[Call, ...]:
-    """The calls that carry out a command, in order. Raises ``ProtocolError`` for a current in (0, 6) A [A-80]."""
+def to_calls(command: cmd.Command, traits: Traits) -> tuple[Call, ...]:
+    """The calls that carry out a command, in order.
+
+    Raises ``ProtocolError`` for a current in (0, 6) A [A-80] and for what OCPP 2.0.1 has no message for.
+    """
     match command:
         case cmd.SendSetpoint():
-            return (_live(command.setpoint),)
+            return (_set(dressing.live(command.setpoint, traits, command.setpoint.transaction)),)
         case cmd.InstallFailsafe():
-            return _failsafe(command)
+            return tuple(_set(layer) for layer in dressing.lasting(command, traits))
         case cmd.ClearProfiles():
-            return (("ClearChargingProfile", _clear(command)),)
+            return tuple(("ClearChargingProfile", {"chargingProfileCriteria": c}) for c in _criteria(command))
         case cmd.ReadComposite():
-            asked = {"evseId": split_evse(command.evse)[1], "duration": command.duration_s, "chargingRateUnit": "A"}
-            return (("GetCompositeSchedule", asked),)
+            return (("GetCompositeSchedule", _composite(command, traits)),)
+        case cmd.ReadProfiles():
+            return (("GetChargingProfiles", _profiles(command)),)
         case cmd.TriggerMeter():
             return (_trigger("MeterValues", split_evse(command.evse)[1]),)
         case cmd.TriggerStatus():
             return (_trigger("StatusNotification", split_evse(command.evse)[1]),)
         case cmd.ReadSettings():
-            return (("GetVariables", {"getVariableData": [_variable(name) for name in command.names]}),)
+            return tuple(
+                ("GetVariables", {"getVariableData": [_variable(name) for name in names]})
+                for names in variables.batches(command.names)
+            )
         case cmd.WriteSetting():
             data = {"attributeValue": command.value, **_variable(command.name)}
             return (("SetVariables", {"setVariableData": [data]}),)
+        case _:
+            return (_more(command, traits),)
+
+
+def _more(command: cmd.Command, traits: Traits) -> Call:
+    """Transactions, reservation and operation."""
+    match command:
         case cmd.StartSession():
-            token = {"idToken": command.id_tag, "type": "Central"}
-            wanted = {"idToken": token, "remoteStartId": command.no, "evseId": split_evse(command.evse)[1]}
-            return (("RequestStartTransaction", wanted),)
+            return "RequestStartTransaction", _start(command, traits)
         case cmd.StopSession():
-            return (("RequestStopTransaction", {"transactionId": command.transaction}),)
+            return "RequestStopTransaction", {"transactionId": command.transaction}
+        case cmd.ReadSession():
+            return "GetTransactionStatus", {"transactionId": command.transaction} if command.transaction else {}
+        case cmd.ReserveEvse():
+            return "ReserveNow", {
+                "id": command.reservation,
+                "expiryDateTime": to_wire(command.until_at),
+                "idToken": {"idToken": command.id_tag, "type": variables.token_type(command.id_tag)},
+                "evseId": split_evse(command.evse)[1],
+            }
+        case cmd.CancelReservation():
+            return "CancelReservation", {"reservationId": command.reservation}
+        case cmd.SetAvailability():
+            wanted: Json = {"operationalStatus": "Operative" if command.is_operative else "Inoperative"}
+            if command.evse is not None:
+                wanted["evse"] = {"id": split_evse(command.evse)[1]}
+            return "ChangeAvailability", wanted
+        case cmd.RebootStation():
+            return "Reset", {"type": "Immediate" if command.is_hard else "OnIdle"}
         case _:
             raise ProtocolError(
                 station=str(command.station),
@@ -67,95 +115,117 @@ def _trigger(message: str, number: int) -> Call:
     return "TriggerMessage", {"requestedMessage": message, "evse": {"id": number, "connectorId": 1}}
 
 
-def _clear(command: cmd.ClearProfiles) -> Json:
-    if command.evse is None:
-        return {"chargingProfileCriteria": {"chargingProfilePurpose": "TxProfile"}}
-    return {"chargingProfileCriteria": {"evseId": split_evse(command.evse)[1], "stackLevel": LIVE_STACK}}
+def _criteria(command: cmd.ClearProfiles) -> Iterator[Json]:
+    """Everything on an EVSE is ours and live; the fail-safe stands on the station. A request must name something (A.10)."""
+    if command.evse is not None:
+        yield {"evseId": split_evse(command.evse)[1]}
+        return
+    for purpose in _OURS:
+        yield {"chargingProfilePurpose": purpose}
 
 
-def _limit(current_a: float, where: str) -> float:
-    """One decimal, rounded down [0-12]."""
-    if 0.0 < current_a < 6.0 or current_a < 0.0:
-        raise ProtocolError(
-            station=where, action="SetChargingProfile", code="InvalidLimit", detail=f"{current_a} A is in (0, 6) A"
-        )
-    return units.round_down(current_a, 0.1)
+def _composite(command: cmd.ReadComposite, traits: Traits) -> Json:
+    return {
+        "evseId": split_evse(command.evse)[1],
+        "duration": command.duration_s,
+        "chargingRateUnit": traits.rate_units[0],
+    }
 
 
-def _live(setpoint: Setpoint) -> Call:
-    station, number = split_evse(setpoint.evse)
-    has_transaction = bool(setpoint.transaction)
-    base = TX_BASE if has_transaction else TX_DEFAULT_BASE
-    start = setpoint.made_at.replace(microsecond=0) - START_BEFORE
+def _profiles(command: cmd.ReadProfiles) -> Json:
+    """All of them: at least one criterion is required, and all sources are one (A.10)."""
+    asked: Json = {
+        "requestId": command.no,
+        "chargingProfile": {"chargingLimitSource": ["CSO", "EMS", "SO", "Other"]},
+    }
+    if command.evse is not None:
+        asked["evseId"] = split_evse(command.evse)[1]
+    return asked
+
+
+def _start(command: cmd.StartSession, traits: Traits) -> Json:
+    wanted: Json = {
+        "idToken": {"idToken": command.id_tag, "type": "Central"},
+        "remoteStartId": command.no,
+        "evseId": split_evse(command.evse)[1],
+    }
+    limit = dressing.first(command, traits)
+    if limit is not None:
+        wanted["chargingProfile"] = _profile(limit)
+    return wanted
+
+
+def _set(dressed: Dressed) -> Call:
+    return "SetChargingProfile", {"evseId": dressed.place, "chargingProfile": _profile(dressed)}
+
+
+def _profile(dressed: Dressed) -> Json:
+    purpose, code = _PURPOSES[dressed.purpose]
     profile: Json = {
-        "id": base + number * 100 + LIVE_STACK,
-        "stackLevel": LIVE_STACK,
-        "chargingProfilePurpose": "TxProfile" if has_transaction else "TxDefaultProfile",
-        "chargingProfileKind": "Absolute",
-        "chargingSchedule": [
-            {
-                "id": 1,
-                "startSchedule": to_wire(start),
-                "duration": int((setpoint.valid_until - start).total_seconds()),
-                "chargingRateUnit": "A",
-                "chargingSchedulePeriod": [
-                    {
-                        "startPeriod": 0,
-                        "limit": _limit(setpoint.current_a, str(station)),
-                        "numberPhases": setpoint.n_phases,
-                    }
-                ],
-            }
-        ],
-    }
-    if has_transaction:
-        profile["transactionId"] = setpoint.transaction
-    return "SetChargingProfile", {"evseId": number, "chargingProfile": profile}
-
-
-def _failsafe(command: cmd.InstallFailsafe) -> tuple[Call, ...]:
-    """L2 first: it is the one that matters when the link breaks [G-45, A.15]."""
-    station = str(command.station)
-    most = (command.station_max_a, command.n_phases)
-    return (
-        _lasting(FAILSAFE_ID, "TxDefaultProfile", (command.failsafe_a, command.n_phases), command.made_at, station),
-        _lasting(GUARD_ID, "ChargingStationMaxProfile", most, command.made_at, station),
-    )
-
-
-def _lasting(profile_id: int, purpose: str, bound: tuple[float, int], made_at: datetime, station: str) -> Call:
-    """A profile for the whole station without an end."""
-    current_a, n_phases = bound
-    schedule = {
-        "id": 1,
-        "startSchedule": to_wire(made_at - START_BEFORE),
-        "chargingRateUnit": "A",
-        "chargingSchedulePeriod": [{"startPeriod": 0, "limit": _limit(current_a, station), "numberPhases": n_phases}],
-    }
-    profile = {
-        "id": profile_id,
-        "stackLevel": 0,
+        "id": code * 10_000 + dressed.place * 100 + dressed.stack,
+        "stackLevel": dressed.stack,
         "chargingProfilePurpose": purpose,
-        "chargingProfileKind": "Absolute",
-        "chargingSchedule": [schedule],
+        "chargingProfileKind": _KINDS[dressed.kind],
+        "chargingSchedule": [_schedule(dressed)],
     }
-    return "SetChargingProfile", {"evseId": 0, "chargingProfile": profile}
+    if dressed.transaction:
+        profile["transactionId"] = dressed.transaction
+    if dressed.valid_to is not None:
+        profile["validTo"] = to_wire(dressed.valid_to)
+    return profile
+
+
+def _schedule(dressed: Dressed) -> Json:
+    period: Json = {"startPeriod": 0, "limit": dressed.limit}
+    if dressed.n_phases is not None:
+        period["numberPhases"] = dressed.n_phases
+    schedule: Json = {"id": 1, "chargingRateUnit": dressed.unit, "chargingSchedulePeriod": [period]}
+    if dressed.start_at is not None:
+        schedule["startSchedule"] = to_wire(dressed.start_at)
+    if dressed.duration_s is not None:
+        schedule["duration"] = dressed.duration_s
+    return schedule
 
 
 def outcome(action: str, payload: Json) -> tuple[bool, str]:
     """(accepted, detail) of an answer; the detail names the reason code where the station gives one (A.6)."""
-    if action == "SetVariables":
-        states = [r["attributeStatus"] for r in payload["setVariableResult"]]
-        return all(s in {"Accepted", "RebootRequired"} for s in states), ", ".join(states)
-    if action == "GetVariables":
-        found = [
-            f"{r['component']['name']}.{r['variable']['name']}={r.get('attributeValue', r['attributeStatus'])}"
-            for r in payload["getVariableResult"]
-        ]
-        return True, ", ".join(found)
+    match action:
+        case "SetVariables":
+            states = [r["attributeStatus"] for r in payload["setVariableResult"]]
+            return all(s in {"Accepted", "RebootRequired"} for s in states), ", ".join(states)
+        case "GetVariables":
+            results = payload["getVariableResult"]
+            found = (f"{_name(r)}={r.get('attributeValue', r['attributeStatus'])}" for r in results)
+            return True, ", ".join(found)
+        case "GetTransactionStatus":
+            ongoing, queued = payload.get("ongoingIndicator"), payload["messagesInQueue"]
+            return True, f"ongoing={ongoing}, queued={queued}"
+        case _:
+            pass
     status = payload.get("status", "Accepted")
-    accepted = status == "Accepted" or (action == "ClearChargingProfile" and status == "Unknown")
+    accepted = status == "Accepted" or status in _FINE.get(action, frozenset())
     if action == "GetCompositeSchedule" and accepted:
         return True, str(payload.get("schedule", {}))
     reason = payload.get("statusInfo", {}).get("reasonCode", "")
-    return accepted, "" if accepted else " ".join(x for x in (status, reason) if x)
+    return accepted, "" if status == "Accepted" else " ".join(x for x in (status, reason) if x)
+
+
+def _name(result: Json) -> str:
+    return f"{result['component']['name']}.{result['variable']['name']}"
+
+
+def values(action: str, payload: Json) -> tuple[tuple[str, str], ...]:
+    """(Component.Variable, value) out of an answer to GetVariables, or out of NotifyReport.
+
+    What the station does not know is missing.
+    """
+    if action == "GetVariables":
+        return tuple((_name(r), r["attributeValue"]) for r in payload["getVariableResult"] if "attributeValue" in r)
+    if action == "NotifyReport":
+        return tuple(
+            (_name(data), attribute["value"])
+            for data in payload.get("reportData", [])
+            for attribute in data["variableAttribute"]
+            if attribute.get("type", "Actual") == "Actual" and "value" in attribute
+        )
+    return ()

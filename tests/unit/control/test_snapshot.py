@@ -26,6 +26,7 @@ from loadmgr.domain.tariff import DemandCharge, Tariff
 from solvers import solve
 from solvers.check import faults
 from tests.support.builders import NOON, a_site, after, connected, plugged, site_meter
+from tests.support.v2x import TRAITS
 
 GRID = NodeId("grid")
 PARAMS = ControlParams(horizon=((8, 900.0),), margin_a=0.0, margin_frac=0.0, forecast_quantile=0.9)
@@ -49,7 +50,13 @@ def _site(*, is_dc: bool = False, discharge_max_kw: float = 0.0, has_battery: bo
 
 def _state(site: Site, *events: ev.Event, **context: object) -> SiteState:
     made = SiteContext(site=site, params=PARAMS, **context)  # type: ignore[arg-type]
-    return after(state_tools.initial(made), [*connected(site), *events])
+    spoken = [ev.StationConnected(at=NOON, station=s, ocpp="2.1") for s in site.stations]
+    known = [ev.TraitsKnown(at=NOON, station=s, traits=TRAITS) for s in site.stations]
+    asked = [ev.NeedsStated(at=NOON, session=SessionId("s1"), transfer="AC_BPT")]
+    found = after(state_tools.initial(made), [*connected(site), *spoken, *known])
+    begun = [e for e in events if isinstance(e, ev.SessionStarted)]
+    place = events.index(begun[0]) + 1 if begun else len(events)
+    return after(found, [*events[:place], *asked, *events[place:]])
 
 
 def _told(soc_frac: float, at: object = NOON, energy_kwh: float = 0.0) -> ev.MeterSample:

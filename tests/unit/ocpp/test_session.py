@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadmgr.ocpp.metering import Reading, measure
-from loadmgr.ocpp.session import Answered, Failed, Fault, Incoming, Session
+from loadmgr.ocpp.session import Answered, Disputed, Failed, Fault, Incoming, Session
 from loadmgr.ocpp.timestamps import from_wire, to_wire
 from tests.support.builders import NOON, a_site
 
@@ -153,6 +153,92 @@ def test_nulls_and_integral_floats_are_taken() -> None:
     assert call.payload["connectorId"] == 1
 
 
+def test_a_whole_number_written_as_a_float_is_a_whole_number_everywhere() -> None:
+    """[G-57] Also in schemas whose draft takes 2.0 for an integer: an EVSE "1.0" does not exist."""
+    session = Session("2.1")
+    payload = {"evseId": 1.0, "meterValue": [{"timestamp": "2026-06-10T12:00:00Z", "sampledValue": [{"value": 20000.0}]}]}
+    (call,) = session.receive(json.dumps([2, "m", "MeterValues", payload]), 0.0)
+    assert isinstance(call, Incoming)
+    assert (type(call.payload["evseId"]), call.payload["evseId"]) == (int, 1)
+    assert call.payload["meterValue"][0]["sampledValue"][0]["value"] == 20000
+
+
+STREAM = {"id": 1, "pending": 0, "basetime": "2026-06-10T12:00:00Z", "data": [{"t": 0, "v": "7000"}]}
+
+
+@pytest.mark.parametrize("answered_by", ["reply", "refuse"])
+def test_a_send_is_heard_and_never_answered(answered_by: str) -> None:
+    """[0-19] Type 6, 2.1 only."""
+    session = Session("2.1")
+    (call,) = session.receive(json.dumps([6, "s", "NotifyPeriodicEventStream", STREAM]), 0.0)
+    assert isinstance(call, Incoming)
+    assert call.payload == STREAM
+    if answered_by == "reply":
+        session.reply(call.id, call.action, {})
+    else:
+        session.refuse(call.id, "InternalError", "no")
+    assert session.take_frames() == []
+    (again,) = session.receive(json.dumps([6, "s", "NotifyPeriodicEventStream", STREAM]), 0.0)
+    assert isinstance(again, Incoming), "a SEND has no answer that could be repeated"
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        [6, "s", "NotifyPeriodicEventStream", {"id": 1}],
+        [6, "s", "NotifyPeriodicEventStream"],
+        [6, "s", "Heartbeat", {}],
+        [6, "s", "Nonsense", {}],
+    ],
+)
+def test_a_bad_send_is_counted_and_never_answered(frame: list[object]) -> None:
+    session = Session("2.1")
+    assert isinstance(session.receive(json.dumps(frame), 0.0)[0], Fault)
+    assert (session.take_frames(), session.faults) == ([], 1)
+
+
+def test_a_stream_that_is_sent_as_a_call_gets_an_empty_answer() -> None:
+    session = Session("2.1")
+    (call,) = session.receive(json.dumps([2, "s", "NotifyPeriodicEventStream", STREAM]), 0.0)
+    assert isinstance(call, Incoming)
+    session.reply(call.id, call.action, {})
+    assert session.take_frames() == ['[3,"s",{}]']
+
+
+def test_a_disputed_answer_is_told_with_the_action_that_it_answered_and_disturbs_nothing() -> None:
+    """[0-19] Type 5, 2.1 only: no answer, and our own open call stays open."""
+    session = Session("2.1")
+    session.receive('[2,"h","Heartbeat",{}]', 0.0)
+    session.reply("h", "Heartbeat", {"currentTime": "2026-01-01T00:00:00Z"})
+    session.call("Reset", {"type": "OnIdle"}, "mine", 0.0)
+    session.take_frames()
+    (found,) = session.receive('[5,"h","FormatViolation","bad time",{}]', 0.0)
+    assert found == Disputed(id="h", action="Heartbeat", code="FormatViolation", detail="bad time")
+    (unknown,) = session.receive('[5,"never","FormatViolation"]', 0.0)
+    assert isinstance(unknown, Disputed)
+    assert (unknown.action, session.disputed_answers, session.take_frames()) == ("", 2, [])
+    assert session.deadline_s is not None
+
+
+@pytest.mark.parametrize(("ocpp", "code"), [("1.6", "FormationViolation"), ("2.0.1", "MessageTypeNotSupported")])
+@pytest.mark.parametrize("frame", ['[5,"a","FormatViolation","",{}]', '[6,"a","NotifyPeriodicEventStream",{}]'])
+def test_the_message_types_of_2_1_do_not_exist_before_it(ocpp: str, code: str, frame: str) -> None:
+    session = Session(ocpp)
+    assert isinstance(session.receive(frame, 0.0)[0], Fault)
+    assert _error(session)[:3] == [4, "-1", code]
+
+
+@pytest.mark.parametrize("message_id", ["never", "-1"])
+def test_stray_callerrors_are_counted_and_disturb_nothing(message_id: str) -> None:
+    """[G-49] Stations answer even our answers with errors."""
+    session = Session("2.0.1")
+    session.call("Reset", {"type": "OnIdle"}, "mine", 0.0)
+    session.take_frames()
+    assert session.receive(json.dumps([4, message_id, "InternalError", "", {}]), 0.0) == []
+    assert (session.unknown_answers, session.faults, session.take_frames()) == (1, 0, [])
+    assert session.deadline_s is not None
+
+
 @pytest.mark.parametrize(
     ("text", "iso"),
     [
@@ -192,7 +278,7 @@ def test_units_multipliers_and_phases_are_put_right() -> None:
     """[C-20, C-22, C-28]"""
     found = measure(
         [
-            Reading(value="7.36", measurand="Power.Active.Import", unit="kW"),
+            Reading(value="2.53", measurand="Power.Active.Import", unit="kW"),
             Reading(value=1234, unit="Wh", multiplier=3),
             Reading(value="10", measurand="Current.Import", phase="L1-N"),
             Reading(value="11", measurand="Current.Import", phase="L1"),
@@ -201,7 +287,7 @@ def test_units_multipliers_and_phases_are_put_right() -> None:
         ],
         EVSE,
     ).measured
-    assert found.power_kw == 7.36
+    assert found.power_kw == 2.53
     assert found.energy_kwh == 1234.0
     assert found.current_a == (11.0, 0.0, 0.0)
     assert found.soc_frac == 0.5
