@@ -7,11 +7,12 @@ READY := $(VENV)/.ready
 BENCH ?=
 ARGS ?=
 
-.PHONY: help run test check bench docs lock clean
+.PHONY: help run test check soak bench docs lock clean
 
 help:
 	@echo "make run    service with 54 simulated chargers over real OCPP websockets; dashboard address is printed"
 	@echo "make test   all tests"
+	@echo "make soak   a day of a mixed site over sockets and twenty days without (hours; LOADMGR_SOAK=3 for shorter)"
 	@echo "make check  lint, types, import contracts, spelling, architecture"
 	@echo "make bench  benchmarks (BENCH=name for one)"
 	@echo "make docs   the manual, into site/"
@@ -39,6 +40,9 @@ check: $(READY)
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/codespell
 	$(PY) -m pytest -q tests/architecture
+
+soak: $(READY)
+	LOADMGR_SOAK=$${LOADMGR_SOAK:-24} $(PY) -m pytest tests/scenario/test_mixed_site.py --show-capture=no $(ARGS)
 
 bench: $(READY)
 	$(PY) -m tests.bench $(BENCH)

@@ -16,58 +16,26 @@ from loadmgr.sim.clock import LockStepClock
 from loadmgr.sim.scenario import Simulation, afflict, on_any_port, simulated
 from loadmgr.sim.station import Twin
 from loadmgr.wiring import build_manager, gateway_of
+from tests.support.days import EXAMPLES
 
-VERSIONS = ("1.6", "2.0.1", "2.1")
-N = 30
+VERSIONS = ("1.6",) * 10 + ("2.0.1",) * 10 + ("2.1",) * 10
 GRACE = timedelta(minutes=10)
 """Judged from here on: before it the chargers are commissioned for the first time."""
 
+COARSE = {"protect_s": 2.0, "plan_s": 60.0, "plan_life_s": 180.0, "sample_interval_s": 20.0}
+"""Control periods that a simulated day can afford; all of them are slower than the defaults."""
 
-def mixed_site(folder: Path, *, n: int = N, current_a: float = 320.0, discharge_kw: float = 0.0) -> Settings:
-    """``n`` stations on three feeders behind one metered connection, fail-safe 6 A, with a building load of 60 kW."""
-    groups = []
-    for feeder in range(3):
-        ids = ", ".join(f'"M-{i:02d}"' for i in range(n) if i % 3 == feeder)
-        groups.append(
-            f"""
-[nodes.feeder-{feeder + 1}]
-parent = "grid"
-current_a = {current_a / 2}
-[[station_groups]]
-ids = [{ids}]
-node = "feeder-{feeder + 1}"
-current_max_a = 16
-failsafe_a = 6
-rotations = ["RST", "STR", "TRS"]
-discharge_max_kw = {discharge_kw}
-password = "mixed-site-password-01"
-"""
-        )
-    text = f"""
-format = 1
-[site]
-id = "mixed"
-timezone = "Europe/Amsterdam"
-[nodes.grid]
-current_a = {current_a}
-meter = "grid"
-base_max_a = {current_a - 6.0 * n - 5.0}
-[nodes.grid.load]
-constant_kw = 45
-{"".join(groups)}
-[tariff]
-currency = "EUR"
-[[tariff.bands]]
-from = "00:00"
-import_per_kwh = 0.20
-[[tariff.bands]]
-from = "07:00"
-import_per_kwh = 0.32
-[ocpp]
-listen = "127.0.0.1:0"
-"""
-    (folder / "mixed.toml").write_text(text)
-    return on_any_port(Settings.load(folder / "mixed.toml"), f"sqlite:///{folder / 'mixed.db'}")
+
+def mixed_site(folder: Path, name: str = "mixed") -> Settings:
+    """The mixed yard with coarse control periods; its old stations may come without a subprotocol [G-40]."""
+    loaded = on_any_port(Settings.load(EXAMPLES / "mixed.toml"), f"sqlite:///{folder / name}.db")
+    stations = {
+        station: replace(access, assume_ocpp16=str(station).startswith("old"))
+        for station, access in loaded.ocpp.stations.items()
+    }
+    params = replace(loaded.context.params, **COARSE)
+    context = replace(loaded.context, params=params)
+    return replace(loaded, context=context, ocpp=replace(loaded.ocpp, stations=stations))
 
 
 @asynccontextmanager
@@ -93,8 +61,3 @@ async def a_mixed_day(
         start = partial(simulated, settings, clock, (manager, gateway), arrivals)
         async with start(seed=seed, versions=VERSIONS, socketless=socketless, prepare=prepare) as simulation:
             yield simulation
-
-
-def without_storage(settings: Settings, folder: Path, name: str) -> Settings:
-    """The same site on another database."""
-    return replace(settings, storage_url=f"sqlite:///{folder / name}.db")
