@@ -10,6 +10,8 @@ from types import MappingProxyType
 from loadmgr.domain.traits import Traits
 
 CURRENT_MAX_A = 1000.0
+MAIN_CURRENT_MAX_A = 10_000.0
+"""Of an EVSE, and of a main meter, which may stand at a transformer."""
 VOLTAGE_MAX_V = 1000.0
 POWER_MAX_KW = 1_000_000.0
 """Beyond this a power is no power in any unit; what an EVSE can draw is judged where its rating is known [C-21]."""
@@ -97,6 +99,7 @@ class Values:
 
     found: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
     n_refused: int = 0
+    current_max_a: float = CURRENT_MAX_A
 
     def add(self, reading: Reading, traits: Traits) -> None:
         """Take a reading in; nonsense is counted [C-25], what does not concern control is passed over."""
@@ -108,7 +111,7 @@ class Values:
             return  # the neutral carries no load of its own [C-28]
         value = number(reading.value)
         if value is not None:
-            value = _scaled(value, quantity, reading, traits)
+            value = _scaled(value, quantity, reading, (traits, self.current_max_a))
         if value is None:
             self.n_refused += 1
             return
@@ -156,8 +159,12 @@ def _split(reading: Reading) -> tuple[str, str]:
     return measurand, phase
 
 
-def _scaled(value: float, quantity: str, reading: Reading, traits: Traits) -> float | None:
-    """In the unit of the quantity, or ``None``: a unit of something else, or beyond physical bounds [C-20, C-25]."""
+def _scaled(value: float, quantity: str, reading: Reading, how: tuple[Traits, float]) -> float | None:
+    """In the unit of the quantity, or ``None``: a unit of something else, or beyond physical bounds [C-20, C-25].
+
+    ``how`` = (traits of the charger, the most that a current may be).
+    """
+    traits, current_max_a = how
     kind = quantity.partition(".")[0]
     factor = _UNITS[kind].get(reading.unit.strip().upper())
     if factor is None or not -10 <= reading.multiplier <= 10:
@@ -170,7 +177,7 @@ def _scaled(value: float, quantity: str, reading: Reading, traits: Traits) -> fl
     if value < 0.0 and quantity not in _SIGNED:
         return None
     bound = {
-        "current": CURRENT_MAX_A,
+        "current": current_max_a,
         "voltage": VOLTAGE_MAX_V,
         "soc": 1.0,
         "power": POWER_MAX_KW,

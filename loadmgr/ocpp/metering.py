@@ -9,7 +9,16 @@ from loadmgr import units
 from loadmgr.domain.samples import Measured, PerPhase, Quality
 from loadmgr.domain.site import ROTATIONS, Evse, full_power_kw
 from loadmgr.domain.traits import Traits
-from loadmgr.ocpp.measurands import LINE_TO_LINE, LINE_TO_NEUTRAL, Reading, Values, by_phase, number
+from loadmgr.ocpp.measurands import (
+    CURRENT_MAX_A,
+    LINE_TO_LINE,
+    LINE_TO_NEUTRAL,
+    MAIN_CURRENT_MAX_A,
+    Reading,
+    Values,
+    by_phase,
+    number,
+)
 
 __all__ = ["Compared", "Measurement", "Reading", "Told", "measure", "number", "spread_a"]
 
@@ -100,7 +109,7 @@ def measure(
     """
     listed = list(readings)
     live = [r for r in listed if r.is_live]
-    values = Values()
+    values = Values(current_max_a=CURRENT_MAX_A if evse is not None else MAIN_CURRENT_MAX_A)
     for reading in live or listed:
         values.add(reading, traits)
     side = _side(evse, traits, n_used, values)

@@ -322,3 +322,12 @@ def test_whatever_is_sent_what_comes_out_is_finite_and_within_bounds(readings: l
     assert found.energy_kwh is None or found.energy_kwh >= 0.0
     if evse is EVSE and found.power_kw is not None and found.current_a is None:
         raise AssertionError("a power without a current cannot be guarded")
+
+
+@pytest.mark.parametrize(("current_a", "is_taken"), [(900.0, True), (4000.0, True), (12_000.0, False)])
+def test_a_main_meter_may_stand_at_a_transformer(current_a: float, is_taken: bool) -> None:
+    """[C-3, C-25] An EVSE never carries 4000 A; the connection of five hundred does."""
+    readings = [Reading(value=current_a, measurand="Current.Import", phase=p, unit="A") for p in ("L1", "L2", "L3")]
+    found = measure(readings, None)
+    assert found.measured.current_a == ((current_a,) * 3 if is_taken else None)
+    assert found.n_refused == (0 if is_taken else 3)
