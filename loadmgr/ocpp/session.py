@@ -7,6 +7,7 @@ objection to an answer (CALLRESULTERROR) and a message without one (SEND).
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import uuid
@@ -106,6 +107,8 @@ class Session:
     _late: OrderedDict[str, tuple[_Call, float]] = field(default_factory=OrderedDict)
     _pending: set[str] = field(default_factory=set)
     _answers: OrderedDict[str, str] = field(default_factory=OrderedDict)
+    _asked: dict[str, bytes] = field(default_factory=dict)
+    """What each remembered id asked: a station may use an id again for another question [G-56]."""
     _actions: OrderedDict[str, str] = field(default_factory=OrderedDict)
     _unanswered: set[str] = field(default_factory=set)
 
@@ -168,10 +171,12 @@ class Session:
             self._error(frame[1], spelt("FormatViolation", self.ocpp), "a CALL is [2, id, action, object]")
             return [Fault(detail="malformed CALL")]
         message_id, action, payload = frame[1], frame[2], frame[3]
-        if message_id in self._answers:
+        question = _digest(action, payload)
+        is_repeated = self._asked.get(message_id) == question
+        if is_repeated and message_id in self._answers:
             self._frames.append(self._answers[message_id])  # the same question gets the same answer [B13]
             return []
-        if message_id in self._pending:
+        if is_repeated and message_id in self._pending:
             return []  # its answer is on the way
         if not is_known(self.ocpp, action):
             self._error(message_id, "NotImplemented", f"action {action[:50]!r} is unknown")
@@ -185,6 +190,7 @@ class Session:
             self._error(message_id, found.code, found.detail)
             return [Fault(detail=found.detail)]
         self._pending.add(message_id)
+        self._asked[message_id] = question
         self._actions[message_id] = action
         while len(self._actions) > ANSWERS_KEPT:
             self._actions.popitem(last=False)
@@ -239,7 +245,7 @@ class Session:
         self._pending.discard(message_id)
         self._answers[message_id] = text
         while len(self._answers) > ANSWERS_KEPT:
-            self._answers.popitem(last=False)
+            self._asked.pop(self._answers.popitem(last=False)[0], None)
 
     # -- our calls -------------------------------------------------------------------------------------------------
 
@@ -351,6 +357,11 @@ def _number(text: str) -> float:
 
 def _no_constant(name: str) -> float:
     raise ValueError(f"{name} is no JSON number")
+
+
+def _digest(action: str, payload: Json) -> bytes:
+    """A short form of a question, whatever numbers and characters it holds."""
+    return hashlib.blake2b(repr((action, payload)).encode(errors="surrogatepass"), digest_size=16).digest()
 
 
 def _depth(text: str) -> int:

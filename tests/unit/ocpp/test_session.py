@@ -304,3 +304,18 @@ def test_export_counts_negative() -> None:
     """[C-27]"""
     found = measure([Reading(value="3000", measurand="Power.Active.Export", unit="W")], EVSE).measured
     assert found.power_kw == -3.0
+
+
+def test_an_id_that_is_used_again_for_another_question_is_another_question() -> None:
+    """[G-56] the answer to the first must not be given to the second; a true repetition gets the same answer [B13]."""
+    session = Session("1.6")
+    (first,) = session.receive('[2, "7", "Heartbeat", {}]', 0.0)
+    assert isinstance(first, Incoming)
+    session.reply("7", "Heartbeat", {"currentTime": "2026-06-10T12:00:00Z"})
+    (answer,) = session.take_frames()
+    assert session.receive('[2, "7", "Heartbeat", {}]', 1.0) == []
+    assert session.take_frames() == [answer]
+    (other,) = session.receive('[2, "7", "Authorize", {"idTag": "tag"}]', 2.0)
+    assert isinstance(other, Incoming)
+    assert other.action == "Authorize"
+    assert session.take_frames() == []
