@@ -146,7 +146,7 @@ def test_what_others_impose_and_what_is_tried_is_said_in_lines() -> None:
 
 
 def test_a_figure_of_a_model_splits_what_was_not_obeyed() -> None:
-    counts = Obedience(n_judged=8, n_obeyed=6, n_refused=1, n_unanswered=1, effect_s=12.0)
+    counts = Obedience(n_judged=8, n_obeyed=6, n_refused=1, n_unanswered=1, n_decreases=6, effect_s=12.0)
     row = texts.figure_row(Figure(name="Any Wall 22", n_evses=3, counts=counts))
     assert row["obeys"] == "60% of 10"
     assert row["effect"] == "2.0 s"
