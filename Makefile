@@ -42,7 +42,7 @@ check: $(READY)
 	$(PY) -m pytest -q tests/architecture
 
 soak: $(READY)
-	LOADMGR_SOAK=$${LOADMGR_SOAK:-24} $(PY) -m pytest tests/scenario/test_mixed_site.py tests/scenario/test_storm.py --show-capture=no $(ARGS)
+	LOADMGR_SOAK=$${LOADMGR_SOAK:-24} $(PY) -m pytest tests/scenario/test_mixed_site.py tests/scenario/test_storm.py tests/scenario/test_real_day.py --show-capture=no $(ARGS)
 
 bench: $(READY)
 	$(PY) -m tests.bench $(BENCH)

@@ -10,6 +10,9 @@ import pytest
 
 NOON = datetime(2026, 6, 10, 12, 0, tzinfo=UTC)
 
+collect_ignore = [] if os.environ.get("LOADMGR_SOAK") else ["scenario/test_real_day.py"]
+"""The whole real day takes more minutes than a run of all tests has to spare; ``make soak`` runs it."""
+
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
