@@ -31,7 +31,8 @@ run: $(READY)
 	@$(PY) -m loadmgr.demo $(ARGS)
 
 test: $(READY)
-	$(PY) -m pytest --durations=15 $(ARGS)
+	$(PY) -m pytest -m "not alone" --numprocesses=auto --maxprocesses=4 --dist=worksteal --durations=15 $(ARGS) || [ $$? = 5 ]
+	$(PY) -m pytest -m alone --durations=5 $(ARGS) || [ $$? = 5 ]
 
 check: $(READY)
 	$(VENV)/bin/ruff check .

@@ -10,8 +10,18 @@ import pytest
 
 NOON = datetime(2026, 6, 10, 12, 0, tzinfo=UTC)
 
-collect_ignore = [] if os.environ.get("LOADMGR_SOAK") else ["scenario/test_real_day.py"]
-"""The whole real day takes more minutes than a run of all tests has to spare; ``make soak`` runs it."""
+ALONE = ("tests/browser/", "tests/interop/", "tests/scenario/test_kill.py", "tests/contract/test_stores.py")
+"""Real time, one folder of Node packages, one database server: ``make test`` runs these after the rest, one by one."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, None, None]:
+    """Mark what must not run beside other tests; begin with what takes longest, so that no core waits for it at the end."""
+    for item in items:
+        if item.nodeid.startswith(ALONE):
+            item.add_marker("alone")
+    yield
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.hookimpl(wrapper=True)
