@@ -147,7 +147,8 @@ class GridControlOut(Wire):
 
 
 class GridRequestOut(Wire):
-    """A request and what it came to. ``is_recovered``: it is from before a restart and known by its limits only.
+    """A request and what it came to. ``is_recovered``: another service or an older version made it, and only its limits
+    are known.
 
     ``state``: ``scheduled`` or ``in-force``. ``without``: bidirectional stations that do not know the control; only our
     own limit bounds them.

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from loadmgr.domain.events import AlarmRaised
-from loadmgr.domain.limits import Limit, LimitKind
+from loadmgr.domain.limits import BOUNDS, Limit, LimitKind
 
 Name = Annotated[str, Field(min_length=1, max_length=80)]
 PerPhase = tuple[float, float, float]
@@ -100,14 +100,15 @@ class LimitIn(Wire):
     power_kw: Annotated[float, Field(ge=0, le=100_000, allow_inf_nan=False)] | None = None
     export_kw: Annotated[float, Field(ge=0, le=100_000, allow_inf_nan=False)] | None = None
     discharge_kw: Annotated[float, Field(ge=0, le=100_000, allow_inf_nan=False)] | None = None
+    unbalance_a: Annotated[float, Field(ge=0, le=10_000, allow_inf_nan=False)] | None = None
     kind: LimitKind = LimitKind.HARD
     from_at: AwareDatetime | None = None
     until_at: AwareDatetime | None = None
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
-        if all(value is None for value in (self.current_a, self.power_kw, self.export_kw, self.discharge_kw)):
-            raise ValueError("give at least one of current_a (A per phase), power_kw, export_kw, discharge_kw")
+        if all(getattr(self, name) is None for name in BOUNDS):
+            raise ValueError(f"give at least one of {', '.join(BOUNDS)} (amperes are per phase)")
         if self.until_at is not None:
             begin = self.from_at or datetime.now(UTC) - timedelta(days=36_500)
             if self.until_at <= begin:
@@ -125,6 +126,7 @@ class LimitOut(Wire):
     power_kw: float | None
     export_kw: float | None
     discharge_kw: float | None
+    unbalance_a: float | None
     kind: LimitKind
     from_at: datetime | None
     until_at: datetime | None
@@ -143,6 +145,7 @@ class LimitOut(Wire):
             power_kw=limit.power_kw,
             export_kw=limit.export_kw,
             discharge_kw=limit.discharge_kw,
+            unbalance_a=limit.unbalance_a,
             kind=limit.kind,
             from_at=limit.from_at,
             until_at=limit.until_at,

@@ -88,6 +88,8 @@ def _node_text(site: Site, node: NodeId) -> str:
     ]
     if own.export_kw is not None:
         lines.append(f"flow back at most {own.export_kw:g} kW ({own.export_source})")
+    if own.unbalance_a is not None:
+        lines.append(f"lines differ by at most {own.unbalance_a:g} A ({own.unbalance_source})")
     for battery in site.batteries.values():
         if battery.node == node:
             powers = f"charges {battery.charge_max_kw:g} kW, delivers {battery.discharge_max_kw:g} kW"

@@ -18,6 +18,7 @@ from loadmgr.domain.limits import Limit
 from loadmgr.domain.plan import Plan
 from loadmgr.domain.session import Session
 from loadmgr.errors import LoadManagerError
+from loadmgr.ports import GridRecord
 
 VERSION = 1
 
@@ -28,14 +29,14 @@ class CodecError(LoadManagerError):
 
 @cache
 def _kinds() -> Mapping[str, type]:
-    types: list[Any] = [*get_args(Event), *get_args(Command), Plan, Session, Limit]
+    types: list[Any] = [*get_args(Event), *get_args(Command), Plan, Session, Limit, GridRecord]
     found: dict[str, type] = {}
     for known in types:
         found[known.__name__] = known
     return found
 
 
-def encode(value: Event | Command | Plan | Session | Limit) -> bytes:
+def encode(value: Event | Command | Plan | Session | Limit | GridRecord) -> bytes:
     """JSON bytes ``{"kind": …, "v": 1, …fields}``; a field at its default is left out, times are ISO 8601 in UTC."""
     kind: Any = type(value)
     body = _encoder(kind)(value)

@@ -1,7 +1,7 @@
 """Requests of grid operators: put into force as a whole or not at all, listed, withdrawn (domain rule B.1).
 
-The HTTP API and a CSMS use the same class. Limits outlive a restart, because the store keeps them; single-EVSE limits
-and the service's knowledge of DER controls do not: whoever sent such a request must send it again.
+The HTTP API and a CSMS use the same class. Requests outlive a restart with all that they came to. Stations keep their
+controls by themselves; one that connects is asked which it holds, and told those that it lacks.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import asyncio
 import contextlib
 import itertools
 import logging
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Self
 
 from loadmgr.control import grid_requests, v2x
 from loadmgr.control.grid_requests import Response
@@ -24,8 +24,13 @@ from loadmgr.domain.grid import GridRequest, GridRequestKind
 from loadmgr.domain.ids import EvseId, LimitId, NodeId, StationId
 from loadmgr.domain.limits import Limit
 from loadmgr.errors import NotFoundError, SiteModelError
+from loadmgr.grid_checks import checked
+from loadmgr.grid_returns import Returns
+from loadmgr.ports import GridRecord, HeldControl
 from loadmgr.runtime import LoadManager
 from loadmgr.subscription import Subscription
+
+__all__ = ("GridService", "Held", "HeldControl")
 
 log = logging.getLogger(__name__)
 
@@ -33,30 +38,13 @@ PREFIX = "grid-"
 """Begins the id of every limit and the source of every single-EVSE limit that a request made."""
 ANSWER_S = 120.0
 """A station that has not answered for this long gets no more attention."""
-DEFAULT_ONLY = ("EnterService", "Gradients")
-"""Control types without a time [B-1]."""
-
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,35}")
-_AT_EVSE = (GridRequestKind.LOAD, GridRequestKind.GENERATION)
 _ONLY_CONTROLS = (GridRequestKind.GENERATION, GridRequestKind.CONTROL)
 """Nothing of ours holds these: a station that cannot be told is a part that is not possible [B-7]."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HeldControl:
-    """A DER control of a request at one station. ``status``: ``asked``, ``held``, ``superseded``, ``refused`` or
-    ``not-connected``; ``detail`` is the station's own word.
-    """
-
-    station: StationId
-    control: DerControl
-    status: str
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """A request and what it came to. ``request`` is ``None`` for one of before the restart, known by its limits.
+    """A request and what it came to. ``request`` is ``None`` for one that another service made, known by its limits.
 
     ``without`` names bidirectional stations that do not know the control: only our limit bounds them.
     """
@@ -79,15 +67,51 @@ class _Asked:
     actor: str
     answers: dict[StationId, tuple[str, str]] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, record: GridRecord) -> Self:
+        """As it was kept over a restart; its limits are in the state already."""
+        controls = tuple((c.station, c.control) for c in record.controls)
+        return cls(
+            request=record.request,
+            response=Response(controls=controls, without=record.without),
+            at=record.asked_at,
+            actor=record.actor,
+            answers={c.station: (c.status, c.detail) for c in record.controls},
+        )
+
+    def record(self, ended_at: datetime | None = None) -> GridRecord:
+        """What is kept of it over a restart."""
+        controls = (
+            HeldControl(station=station, control=control, status=self.answers[station][0], detail=self.answers[station][1])
+            for station, control in self.response.controls
+        )
+        return GridRecord(
+            request=self.request,
+            asked_at=self.at,
+            actor=self.actor,
+            controls=tuple(controls),
+            without=self.response.without,
+            ended_at=ended_at,
+        )
+
 
 class GridService:
-    """See the module. One per manager; a second one sees the limits of the first, not its controls."""
+    """See the module. One per running manager; a second one sees the limits of the first, not its controls.
+
+    Made inside a running loop it looks after stations that connect from then on, else from its first request on.
+    """
 
     def __init__(self, manager: LoadManager) -> None:
         self._manager = manager
-        self._asked: dict[str, _Asked] = {}
+        self._asked = {r.request.id: _Asked.of(r) for r in manager.remembered.grid_requests}
         self._numbers = itertools.count(1)
         self._followers: set[asyncio.Task[None]] = set()
+        self._returns = Returns(manager, wanted=self._wanted, tell=self._tell, numbers=self._numbers)
+        self._returns.start()
+
+    async def close(self) -> None:
+        """Look after no station any more. Requests stay in force."""
+        await self._returns.close()
 
     # -- ask -------------------------------------------------------------------------------------------------------
 
@@ -97,7 +121,7 @@ class GridService:
         Raises ``SiteModelError`` when any part of it is not possible; then nothing was changed.
         """
         manager, now = self._manager, self._manager.now()
-        request = _checked(request, now)
+        request = checked(request, now)
         response = grid_requests.respond(manager.state, request, now)
         self._must_reach(request, response)
         before = self._parts(request.id)
@@ -111,6 +135,8 @@ class GridService:
         kept = {(station, control.is_default) for station, control in response.controls}
         old = [c for c in before.controls if (c.station, c.control.is_default) not in kept]
         self._send([*self._clearing(old), *self._setting(asked)], request.id)
+        self._returns.start()
+        manager.history.keep_grid([asked.record()])
         await manager.durable()
         return self._held(request.id)
 
@@ -128,11 +154,15 @@ class GridService:
         """Set each control, then ask the station how all of its type stand to each other now [B-2, B-3]."""
         for station, control in asked.response.controls:
             if not self._is_linked(station):
-                asked.answers[station] = ("not-connected", "send the request again when the station is connected")
+                asked.answers[station] = ("not-connected", "it is told when it connects")
                 continue
             asked.answers[station] = ("asked", "")
-            yield SetDer(no=next(self._numbers), station=station, control=control)
-            yield ReadDer(no=next(self._numbers), station=station, control_type=control.control_type)
+            self._returns.saw(station)
+            yield from self._set(station, control)
+
+    def _set(self, station: StationId, control: DerControl) -> Iterator[Command]:
+        yield SetDer(no=next(self._numbers), station=station, control=control)
+        yield ReadDer(no=next(self._numbers), station=station, control_type=control.control_type)
 
     def _clearing(self, controls: list[HeldControl]) -> Iterator[Command]:
         for held in controls:
@@ -140,6 +170,46 @@ class GridService:
                 control = held.control
                 no = next(self._numbers)
                 yield ClearDer(no=no, station=held.station, is_default=control.is_default, control_id=control.id)
+
+    # -- stations that connect -------------------------------------------------------------------------------------
+
+    def _wanted(self) -> dict[StationId, tuple[DerControl, ...]]:
+        """The controls that stations must hold now. One that shows only later that it knows them gets them as well."""
+        now, found = self._manager.now(), dict[StationId, tuple[DerControl, ...]]()
+        for asked in self._asked.values():
+            if _is_over(asked.request.until_at, now):
+                continue
+            self._admit(asked, now)
+            for station, control in asked.response.controls:
+                found[station] = (*found.get(station, ()), control)
+            for station in asked.response.without:
+                found.setdefault(station, ())
+        return found
+
+    def _admit(self, asked: _Asked, now: datetime) -> None:
+        """Add stations that by now say that they know the control [B-7]."""
+        knows = self._manager.state.chargers.traits_of
+        if not any(v2x.LIMIT_DISCHARGE in knows(s).der_controls for s in asked.response.without):
+            return
+        try:
+            response = grid_requests.respond(self._manager.state, asked.request, now)
+        except SiteModelError as error:  # the site file has changed since
+            log.warning("a grid request no longer fits", extra={"request": asked.request.id, "reason": str(error)})
+            response = replace(asked.response, without=())
+        for station, _ in response.controls:
+            if station not in asked.answers:
+                asked.answers[station] = ("asked", "")
+                self._returns.forget(station)
+        asked.response = response
+        self._manager.history.keep_grid([asked.record()])
+
+    def _tell(self, station: StationId, controls: tuple[DerControl, ...], status: str, detail: str = "") -> None:
+        """Note what became of controls at a station that came back, and set them where they are ``asked``."""
+        for control in controls:
+            if control.id in self._asked:
+                self._note(control.id, station, status, detail)
+                if status == "asked" and not detail:
+                    self._send(list(self._set(station, control)), control.id)
 
     # -- what stands -----------------------------------------------------------------------------------------------
 
@@ -201,7 +271,9 @@ class GridService:
         manager, now = self._manager, self._manager.now()
         held = self.find(request)
         controls = [*held.controls, *(self._forgotten(held) if held.request is None else ())]
-        self._asked.pop(request, None)
+        asked = self._asked.pop(request, None)
+        if asked is not None:
+            manager.history.keep_grid([asked.record(ended_at=now)])
         manager.take(*_leftovers(held, Response(), now, actor))
         self._send(list(self._clearing(controls)), request)
         await manager.durable()
@@ -209,7 +281,8 @@ class GridService:
         return tuple(dict.fromkeys(silent))
 
     def _is_linked(self, station: StationId) -> bool:
-        return self._manager.state.stations[station].is_connected
+        known = self._manager.state.stations.get(station)
+        return known is not None and known.is_connected
 
     def _forgotten(self, held: Held) -> Iterator[HeldControl]:
         """Controls that a bound of delivery from before a restart may have left in stations that can hold them.
@@ -278,52 +351,9 @@ class GridService:
 
     def _note(self, request: str, station: StationId, status: str, detail: str) -> None:
         asked = self._asked.get(request)
-        if asked is not None and station in asked.answers:
+        if asked is not None and station in asked.answers and asked.answers[station] != (status, detail):
             asked.answers[station] = (status, detail)
-
-
-def _checked(request: GridRequest, now: datetime) -> GridRequest:
-    """The request with its begin filled in where it only has an end. Raises ``SiteModelError`` for contradictions."""
-    where = f"grid request {request.id!r} ({request.kind})"
-    kind, control = request.kind, request.control
-    if not _ID.fullmatch(request.id):
-        raise SiteModelError(f"{where}: an id has at most 36 letters, digits, '.', '_', ':' and '-'")
-    needless = [name for name, is_set in _needless(request) if is_set]
-    if needless:
-        raise SiteModelError(f"{where}: {', '.join(needless)} means nothing here; leave it out")
-    if request.until_at is not None and request.until_at <= now:
-        raise SiteModelError(f"{where}: it ended at {request.until_at:%Y-%m-%dT%H:%M:%SZ}, which is past")
-    if kind is GridRequestKind.LOAD and request.from_at is not None and request.from_at > now:
-        raise SiteModelError(f"{where}: it takes effect at once; send it when it begins, without from_at")
-    if request.until_at is not None and request.from_at is None:
-        request = replace(request, from_at=now)  # a control without a begin would never end [B-1]
-    if control is not None:
-        if control.control_type in DEFAULT_ONLY and request.from_at is not None:
-            raise SiteModelError(f"{where}: {control.control_type} has no time [B-1]; leave from_at and until_at out")
-        request = replace(request, control=_timed(request, control))
-    return request
-
-
-def _needless(request: GridRequest) -> Iterator[tuple[str, bool]]:
-    kind = request.kind
-    at_evse = kind in _AT_EVSE
-    without_value = kind in {GridRequestKind.CEASE, GridRequestKind.CONTROL}
-    control = request.control
-    yield "value", without_value and request.value is not None
-    yield "control", kind is not GridRequestKind.CONTROL and control is not None
-    yield "evse", not at_evse and kind is not GridRequestKind.CONTROL and request.evse is not None
-    yield "node", at_evse and request.node is not None
-    yield "control.id", control is not None and control.id not in {"", request.id}
-    yield "control.from_at", control is not None and (control.from_at is not None or control.duration_s is not None)
-
-
-def _timed(request: GridRequest, control: DerControl) -> DerControl:
-    """The control under the id and with the times of its request: without times it is a default one [B-1]."""
-    duration_s = None
-    if request.from_at is not None and request.until_at is not None:
-        duration_s = (request.until_at - request.from_at).total_seconds()
-    is_default = request.from_at is None
-    return replace(control, id=request.id, is_default=is_default, from_at=request.from_at, duration_s=duration_s)
+            self._manager.history.keep_grid([asked.record()])
 
 
 def _leftovers(before: Held, response: Response, now: datetime, actor: str) -> Iterator[ev.Event]:

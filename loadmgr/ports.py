@@ -8,7 +8,17 @@ from datetime import datetime
 from typing import Protocol
 
 from loadmgr.domain.commands import Command
-from loadmgr.domain.events import AlarmRaised, Event, EvseReserved, PeakIncurred, PromiseMade
+from loadmgr.domain.der import DerControl
+from loadmgr.domain.events import (
+    AlarmRaised,
+    Event,
+    EvseReserved,
+    ExternalLimitSet,
+    PeakIncurred,
+    PromiseMade,
+    TraitsKnown,
+)
+from loadmgr.domain.grid import GridRequest
 from loadmgr.domain.ids import EvseId, LimitId, MeterId, SessionId, StationId
 from loadmgr.domain.limits import Limit
 from loadmgr.domain.plan import Plan
@@ -72,11 +82,39 @@ class StoredEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownStation:
-    """What outlives a restart about a station: the fail-safe it last accepted."""
+    """What outlives a restart about a station: the fail-safe it last accepted, and what was learned of it."""
 
     station: StationId
     failsafe_a: float | None = None
     failsafe_at: datetime | None = None
+    traits: TraitsKnown | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldControl:
+    """A DER control of a request at one station. ``status``: ``asked``, ``held``, ``superseded``, ``refused`` or
+    ``not-connected``; ``detail`` is the station's own word.
+    """
+
+    station: StationId
+    control: DerControl
+    status: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GridRecord:
+    """A grid request as it was asked, with what stations were told for it; the newest record of an id counts.
+
+    What it came to besides are limits and events, which have their own place. ``ended_at``: it was withdrawn.
+    """
+
+    request: GridRequest
+    asked_at: datetime
+    actor: str
+    controls: tuple[HeldControl, ...] = ()
+    without: tuple[StationId, ...] = ()
+    ended_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +132,10 @@ class Remembered:
     promises: tuple[PromiseMade, ...] = ()
     reservations: tuple[EvseReserved, ...] = ()
     """Open ones."""
+    evse_limits: tuple[ExternalLimitSet, ...] = ()
+    """Limits of grid requests on single EVSEs."""
+    grid_requests: tuple[GridRecord, ...] = ()
+    """Those that stand, oldest first."""
     last_command_no: int = 0
     last_plan_no: int = 0
 
@@ -173,7 +215,14 @@ class LogReader(Protocol):
         """Alarms with the time they were cleared, if any."""
 
 
-class Store(EventStore, HistoryReader, LogReader, Protocol):
+class GridStore(Protocol):
+    """Grid requests over a restart. They are no events: what they come to is, and replays from those [H-5]."""
+
+    def keep_grid(self, records: Sequence[GridRecord]) -> None:
+        """Queue records; ``flush`` waits for them as well."""
+
+
+class Store(EventStore, HistoryReader, LogReader, GridStore, Protocol):
     """All that the service needs of its storage; ``is_degraded`` while writes have to wait in memory."""
 
     @property

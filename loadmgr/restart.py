@@ -25,8 +25,11 @@ def restored(remembered: Remembered, now: datetime) -> Iterator[ev.Event]:
             yield ev.FailsafeAnswered(
                 at=now, station=known.station, failsafe_a=known.failsafe_a, accepted=True, detail="before the restart"
             )
+        if known.traits is not None:
+            yield replace(known.traits, at=now)  # the site file has its say when the gateway opens
     for limit in remembered.limits:
         yield ev.LimitSet(at=now, limit=limit, actor="restart")
+    yield from (replace(told, at=now) for told in remembered.evse_limits)
     for session in remembered.stays:
         if session.ended_at is not None:
             stay = stay_of(session, session.ended_at)

@@ -176,10 +176,11 @@ class LoadManager(SessionDesk):
     async def set_limit(self, limit: Limit, *, actor: str) -> None:
         """Put a temporary limit into force at once; it is on disk when this returns.
 
-        Raises ``NotFoundError`` for an unknown node.
+        Raises ``NotFoundError`` for an unknown node, ``SiteModelError`` for a limit that nobody could hold there.
         """
         if limit.node not in self.site.nodes:
             raise NotFoundError("node", limit.node, f"known nodes: {', '.join(self.site.nodes)}")
+        self.site.check(limit)
         self.take(ev.LimitSet(at=self.now(), limit=limit, actor=actor))
         await self.durable()
 

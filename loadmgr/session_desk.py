@@ -13,6 +13,7 @@ from loadmgr.domain.commands import CancelReservation, Command, ReserveEvse, Sta
 from loadmgr.domain.ids import EvseId, SessionId, StationId
 from loadmgr.domain.plan import Setpoint
 from loadmgr.errors import NotFoundError, SiteModelError
+from loadmgr.ocpp.reply import WITHOUT_PROFILE
 
 START_WAIT_S = 70.0
 """A start that was accepted and brings no transaction within this time has failed: ConnectionTimeOut + 10 s [D-8]."""
@@ -268,9 +269,10 @@ class SessionDesk(ABC):
         if start.order is None:
             return ()
         no, evse = start.order.no, start.order.evse
-        if event.accepted:  # the profile is in the station and counts like any other order
+        if event.accepted and event.detail != WITHOUT_PROFILE:  # it is in the station and counts like any other order
             return (ev.SetpointAnswered(at=event.at, no=no, evse=evse, accepted=True, detail="in the remote start"),)
-        return (ev.SetpointUnanswered(at=event.at, no=no, evse=evse, was_sent=False, detail="the start was refused"),)
+        why = f"the start was accepted {event.detail}" if event.accepted else "the start was refused"
+        return (ev.SetpointUnanswered(at=event.at, no=no, evse=evse, was_sent=False, detail=why),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

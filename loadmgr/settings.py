@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from loadmgr.control.state import SiteContext
 from loadmgr.domain.ids import StationId
 from loadmgr.errors import Problem, SettingsError
+from loadmgr.sitefile import aliases
 from loadmgr.sitefile.build import Builder, did_you_mean
 from loadmgr.sitefile.models import SiteFile, StationKeys, StationTraits
 
@@ -44,13 +45,14 @@ class Address:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StationAccess:
-    """How a station proves who it is."""
+    """How a station proves who it is; ``aliases`` are further identities that mean it [G-55]."""
 
     password: str | None = None
     password_hash: str | None = None
     auth: str = "basic"
     assume_ocpp16: bool = False
     traits: StationTraits = StationTraits()
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +99,7 @@ class Settings:
         builder = Builder(file, path.parent)
         context = builder.context()
         problems += [p for p in builder.problems if p not in problems]
+        problems += aliases.problems(file)
         api_listen = _address("api.listen", environment.api_listen or file.api.listen, problems)
         ocpp_text = environment.ocpp_listen or file.ocpp.listen
         ocpp_listen = _address("ocpp.listen", ocpp_text, problems) if ocpp_text is not None else None
@@ -218,6 +221,7 @@ def _exposure(file: SiteFile, api: Address | None, ocpp: Address | None) -> Iter
 
 def _ocpp(file: SiteFile, listen: Address | None) -> OcppSettings:
     access: dict[StationId, StationAccess] = {}
+    also = aliases.aliases_of(file)
     tables: list[tuple[str, StationKeys]] = list(file.stations.items())
     tables += [(name, group) for group in file.station_groups for name in group.ids]
     for name, table in tables:
@@ -227,6 +231,7 @@ def _ocpp(file: SiteFile, listen: Address | None) -> OcppSettings:
             auth=table.auth,
             assume_ocpp16=table.assume_ocpp16,
             traits=table.traits,
+            aliases=also.get(name, ()),
         )
     accept = file.ocpp.accept
     return OcppSettings(

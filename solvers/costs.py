@@ -37,6 +37,10 @@ below 1: else not to change is always cheaper, and a plan that is made anew ever
 CURTAIL_SHARE = 0.1
 CYCLE_SHARE = 0.01
 """Price of discharging for nothing, as a part of comfort: a car that gains nothing stays quiet."""
+STEADY_SHARE = 0.25
+"""Price of a delivered kWh of a car that does not deliver yet, as a part of comfort; see ``_delivery``."""
+SPARE = 0.5
+"""A car that may deliver and needs less than this part of its stay is as little urgent as can be, however little that is."""
 
 PARTS = ("energy", "carbon", "demand", "wear", "end_value", "shortfall", "limits", "comfort")
 TIERS = (("limits",), ("shortfall",), ("energy", "carbon", "demand", "wear", "end_value"), ("comfort",))
@@ -136,7 +140,7 @@ def _comfort(problem: ChargingProblem, layout: Layout, put: object) -> None:
     later = np.arange(1, hours.size + 1) / hours.size  # by steps: a minute now weighs as much as an hour tonight
     sooner = options.sooner_weight * comfort * hours * later
     put("comfort", 0, sooner[layout.step_of] * _urgency(problem)[layout.session_of])
-    put("comfort", layout.first_d, comfort * CYCLE_SHARE * hours[layout.d_step])
+    put("comfort", layout.first_d, comfort * hours[layout.d_step] * _delivery(problem, later)[layout.d_of, layout.d_step])
     if problem.batteries is not None:
         block = np.tile(comfort * CYCLE_SHARE * hours, len(problem.batteries.names))
         put("comfort", layout.first_battery + block.size, block)
@@ -150,9 +154,30 @@ def _urgency(problem: ChargingProblem) -> Floats:
     """(S,) in [LEAST_URGENCY, 1]: the part of its stay that a session needs at full power, rounded up to a power of two.
 
     Who has less time to spare is served sooner, at the scale of comfort only. Rounding makes sessions that are about
-    alike equal, so that serving one does not at once make another more urgent and the plan swap them every tick.
+    alike equal, so that serving one does not at once make another more urgent and the plan swap them every tick. Cars that
+    may deliver differ by what they delivered: among them only those short of time are told apart.
     """
     most = np.maximum(problem.power_max_kw @ problem.step_h * problem.efficiency, 1e-9)
     part = np.clip(problem.need_kwh / most, LEAST_URGENCY, 1.0)
+    if problem.tracked is not None:
+        may = problem.tracked.session[problem.tracked.usable_discharge_kw().any(axis=1)]
+        part[may] = np.where(part[may] < SPARE, LEAST_URGENCY, part[may])
     rounded: Floats = np.exp2(np.ceil(np.log2(part) - 1e-9))
     return rounded
+
+
+def _delivery(problem: ChargingProblem, later: Floats) -> Floats:
+    """(K, T) comfort of a delivered kWh as a part of σ: sooner rather than later, and rather by who delivers already.
+
+    The first at the pace of the least urgent, see ``CHANGE_SHARE``. The second as a price that falls away for a car by the
+    part of its power that it delivers now, less the later: so it delivers all it can, and before the others. Without it
+    cars that are alike would swap from step to step, and so from plan to plan.
+    """
+    tracked, options = problem.tracked, problem.options
+    if tracked is None:
+        return np.zeros((0, problem.n_steps))
+    most = np.maximum(tracked.discharge_max_kw.max(axis=1, initial=0.0), 1e-9)
+    now = np.clip(-problem.present_kw[tracked.session] / most, 0.0, 1.0)
+    swaps = STEADY_SHARE * (1.0 - now[:, None] * (1.0 - later))
+    found: Floats = CYCLE_SHARE + options.sooner_weight * LEAST_URGENCY * later + options.change_weight * swaps
+    return found

@@ -75,6 +75,7 @@ _MAY_BE_INFINITE = frozenset({"room_kwh", "row_soft_price", "row_lower", "import
 _MAY_BE_NEGATIVE = frozenset(
     {
         "need_kwh",
+        "present_kw",
         "import_price_per_kwh",
         "export_price_per_kwh",
         "carbon_price_per_kwh",
@@ -111,7 +112,7 @@ class ChargingProblem:
     priority: Floats
     """(S,) weight of a shortfall, > 0."""
     present_kw: Floats
-    """(S,) power of the setpoint in force."""
+    """(S,) power of the setpoint in force; negative where it tells the car to deliver."""
     row_coef: Floats
     """(R, S) A per kW on one phase, or 1 for a kW row."""
     row_limit: Floats

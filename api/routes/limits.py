@@ -12,7 +12,7 @@ from api.deps import Manager, Operator, Viewer
 from api.errors import ProblemRoute
 from api.schemas import LimitIn, LimitOut
 from loadmgr.domain.ids import LimitId, NodeId
-from loadmgr.domain.limits import Limit, tightest
+from loadmgr.domain.limits import BOUNDS, Limit, tightest
 from loadmgr.runtime import LoadManager
 
 router = APIRouter(tags=["limits"], route_class=ProblemRoute)
@@ -22,11 +22,8 @@ def _binds(manager: LoadManager, limit: Limit, now: datetime) -> bool:
     """True when no other limit of the node is tighter in what this one bounds."""
     others = [x for x in manager.state.limits.values() if x.node == limit.node and x.id != limit.id]
     bound = tightest((*manager.site.nodes[limit.node].limits, *others), now)
-    current = limit.current_a is not None and (bound.current_a is None or limit.current_a < bound.current_a)
-    power = limit.power_kw is not None and (bound.power_kw is None or limit.power_kw < bound.power_kw)
-    export = limit.export_kw is not None and (bound.export_kw is None or limit.export_kw < bound.export_kw)
-    discharge = limit.discharge_kw is not None and (bound.discharge_kw is None or limit.discharge_kw < bound.discharge_kw)
-    return limit.holds_at(now) and (current or power or export or discharge)
+    pairs = [(getattr(limit, name), getattr(bound, name)) for name in BOUNDS]
+    return limit.holds_at(now) and any(mine is not None and (other is None or mine < other) for mine, other in pairs)
 
 
 @router.post("/limits", status_code=201)
@@ -40,6 +37,7 @@ async def create_limit(manager: Manager, actor: Operator, wish: LimitIn, respons
         power_kw=wish.power_kw,
         export_kw=wish.export_kw,
         discharge_kw=wish.discharge_kw,
+        unbalance_a=wish.unbalance_a,
         kind=wish.kind,
         from_at=wish.from_at,
         until_at=wish.until_at,

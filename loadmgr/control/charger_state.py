@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -73,7 +73,8 @@ def apply(state: ChargerState, event: ChargerEvent) -> ChargerState:
         case ev.ExternalLimitCleared():
             return replace(state, externals=_cleared(state.externals, event))
         case ev.DerControlStored():
-            return replace(state, der=_with(state.der, (event.station, event.control.id), event))
+            standing = {key: held for key, held in state.der.items() if not _is_over(held, event.at)}
+            return replace(state, der=_with(standing, (event.station, event.control.id), event))
         case ev.DerControlChanged():
             return replace(state, der=_changed(state.der, event))
         case ev.DerAlarm():
@@ -84,6 +85,14 @@ def apply(state: ChargerState, event: ChargerEvent) -> ChargerState:
             return replace(state, reservations=_with(state.reservations, event.reservation, event))
         case ev.ReservationEnded():
             return replace(state, reservations=_without(state.reservations, event.reservation))
+
+
+def _is_over(held: ev.DerControlStored, now: datetime) -> bool:
+    """Stations do not tell the end of a control that was superseded, so its time decides."""
+    control = held.control
+    if control.from_at is None or control.duration_s is None:
+        return False
+    return now >= control.from_at + timedelta(seconds=control.duration_s)
 
 
 def _cleared(

@@ -25,6 +25,9 @@ from loadmgr.domain.traits import Kind, ProfileForm, added_s
 SENSE_A = 0.5
 """A wish below this is no wish for a car that is paused."""
 
+SILENT_S = 5.0
+"""A decrease that is not answered for so long is not counted on."""
+
 MARGIN_USE = 0.5
 """Orders in force may eat this part of the margin before a small decrease becomes a must: it damps meter noise."""
 
@@ -53,7 +56,7 @@ def to_orders(state: SiteState, now: datetime) -> Orders:
     bound = guard.budgets(state, now, active)
     needs = needs_of(state, now)
     wishes = _wishes(state, active, needs, now)
-    values = guard.allocate(active, bound, wishes)
+    values = _beside_stuck(state, active, bound, wishes, now)
     targets = [*_released(state, active, bound, (values, wishes)), *_withheld(state, active)]
     ordered = [_with_delivery(state, t) for t in targets]
     if any(t.power_kw is not None for t in ordered):
@@ -65,6 +68,33 @@ def to_orders(state: SiteState, now: datetime) -> Orders:
         setpoints=tuple(_setpoint(state, target, state.last_no + 1 + index, now) for index, target in enumerate(due)),
         pauses=tuple(t.lane.evse.id for t in stopped),
     )
+
+
+def _beside_stuck(
+    state: SiteState, active: Sequence[Lane], bound: Sequence[Budget], wishes: Sequence[Wish], now: datetime
+) -> dict[EvseId, float]:
+    """The shares. Who does not come down to its share is told it again and again, but meanwhile the others share what it
+    leaves: a charger that refused in every form or is slow to answer, or a car that draws more than it may
+    [B21, D-1, G-2, G-47, G-112].
+    """
+    values = guard.allocate(active, bound, wishes)
+    stuck = [x for x in active if x.is_controllable and values[x.evse.id] < x.now_a and _is_stuck(state, x, now)]
+    if not stuck:
+        return values
+    for lane in stuck:
+        lane.is_controllable = False
+    beside = guard.allocate(active, bound, [w for w in wishes if w.lane not in stuck])
+    for lane in stuck:
+        lane.is_controllable = True
+    return values | beside
+
+
+def _is_stuck(state: SiteState, lane: Lane, now: datetime) -> bool:
+    known = state.evses[lane.evse.id]
+    order = known.last_order
+    if order is not None and order.outcome is not Outcome.ACCEPTED and (now - order.sent_at).total_seconds() >= SILENT_S:
+        return True
+    return known.excess_since is not None or known.n_refused >= len(state_tools.forms_of(state, lane.evse.id))
 
 
 def _needs_stop(state: SiteState, target: Target) -> bool:
@@ -247,7 +277,7 @@ def _binding(lane: Lane) -> str:
     """Name of the fullest row of a lane."""
     if not lane.rows:
         return "evse"
-    return min(lane.rows, key=lambda b: b.room / lane.unit(b.row.phase)).row.name
+    return min(lane.rows, key=lambda b: b.room / lane.units[b.no]).row.name
 
 
 def _plan_binding(state: SiteState, lane: Lane) -> str:

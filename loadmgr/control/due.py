@@ -102,9 +102,16 @@ def _is_power_due(state: SiteState, target: Target, order: Order, now: datetime)
         return False
     if order.outcome is Outcome.UNKNOWN:
         return (now - order.sent_at).total_seconds() >= RETRY_UNKNOWN_S
-    if change_kw > EPSILON_A and (turns or change_kw >= deadband_kw) and _may_increase(state, known, now):
+    if change_kw > EPSILON_A and (turns or change_kw >= deadband_kw) and _may_grow(state, target, order, now):
         return True
     return _is_refresh_due(state, target, order, now)
+
+
+def _may_grow(state: SiteState, target: Target, order: Order, now: datetime) -> bool:
+    """More of either direction at its pace; delivery also rests after a cut, so that it does not saw [F-41]."""
+    if target.power_kw is not None and target.power_kw < 0.0:
+        return (now - order.sent_at).total_seconds() >= state.params.increase_interval_s
+    return _may_increase(state, state.evses[target.lane.evse.id], now)
 
 
 def _must_wait(state: SiteState, known: EvseState, now: datetime) -> bool:

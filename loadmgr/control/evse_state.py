@@ -288,6 +288,8 @@ def with_acceptance(state: EvseState, event: ev.SetpointAnswered, evse: Evse, re
     if order is None:
         return state
     before_a, before_kw = allowed_a(state, event.at, rest_a), delivered_kw(state, event.at)
+    others = replace(state, orders=tuple(o for o in state.orders if o is not order))
+    held_a, held_kw = allowed_a(others, event.at, rest_a), delivered_kw(others, event.at)
     newer = tuple(o for o in state.orders if o.setpoint.no > event.no)
     accepted = replace(order, outcome=Outcome.ACCEPTED, answered_at=event.at)
     after = replace(state, orders=(accepted, *newer), n_refused=0, settling_back_kw=0.0)
@@ -302,7 +304,7 @@ def with_acceptance(state: EvseState, event: ev.SetpointAnswered, evse: Evse, re
             settling_until=settle_end,
             moving_until=settle_end,
         )
-    if value_a > before_a or back_kw > before_kw:
+    if value_a > held_a or back_kw > held_kw:
         return replace(after, moving_until=settle_end)
     return after
 

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from loadmgr.control.capacity import CapacityRow
 from loadmgr.control.formulate import magnitude_rows, used_rows
-from loadmgr.control.snapshot import CapacityRow, Snapshot
+from loadmgr.control.snapshot import Snapshot
 from loadmgr.domain.ids import SessionId
 from loadmgr.domain.plan import Binding, Receipt, RowWorth, Why
 from solvers import ChargingProblem, Solution

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from loadmgr.control import site_state
 from loadmgr.control.site_state import SiteState
 from loadmgr.domain.ids import EvseId
 from loadmgr.domain.session import Session
@@ -15,9 +16,11 @@ def floor_a(state: SiteState, evse: EvseId) -> float:
     """What a running car cannot be ordered below, A per phase: its minimum where zero pauses nothing, else nothing."""
     site_evse, known = state.site.evses[evse], state.evses[evse]
     zero = state.chargers.traits_of(site_evse.station).zero
-    if zero is Zero.LIMIT or known.session is None or known.on_since is None:
+    if zero is Zero.LIMIT or known.session is None:
         return 0.0
-    return site_evse.caps.current_min_a
+    order = known.last_order
+    told_a = site_state.rest_a(state, evse) if order is None else order.setpoint.current_a
+    return site_evse.caps.current_min_a if told_a > 0.0 else 0.0
 
 
 def is_stoppable(state: SiteState, evse: EvseId) -> bool:

@@ -9,8 +9,9 @@ from datetime import timedelta
 import numpy as np
 from numpy.typing import NDArray
 
+from loadmgr.control.capacity import CapacityRow
 from loadmgr.control.need import Need
-from loadmgr.control.snapshot import CapacityRow, Snapshot
+from loadmgr.control.snapshot import Snapshot
 from loadmgr.domain.ids import EvseId
 from solvers import Batteries, ChargingProblem, DemandCharges, Phasors, PolicyWeights, Tracked
 
@@ -41,7 +42,7 @@ def to_problem(snapshot: Snapshot) -> ChargingProblem:
         efficiency=_column([n.store.efficiency if n.store and n.is_bidirectional else 1.0 for n in snapshot.needs]),
         promised_kwh=_column([min(n.promised_kwh, max(n.energy_kwh, 0.0)) for n in snapshot.needs]),
         priority=_column([n.priority for n in snapshot.needs]),
-        present_kw=_column(snapshot.present_kw),
+        present_kw=_present(snapshot),
         row_coef=_coef(rows, index),
         row_limit=_matrix([_finite(row.limit) for row in rows], n_steps),
         row_lower=_lower(rows, n_steps),
@@ -61,6 +62,12 @@ def to_problem(snapshot: Snapshot) -> ChargingProblem:
         demand=_demand(snapshot) if snapshot.demand else None,
         options=PolicyWeights(sooner_weight=snapshot.params.sooner_weight, change_weight=snapshot.params.change_weight),
     )
+
+
+def _present(snapshot: Snapshot) -> Floats:
+    """(S,) power of the orders in force; a change of delivery counts like one of charging."""
+    pairs = zip(snapshot.needs, snapshot.present_kw, strict=True)
+    return _column([need.told_kw if need.told_kw < 0.0 else present_kw for need, present_kw in pairs])
 
 
 def _coef(rows: list[CapacityRow], index: Mapping[EvseId, int]) -> Floats:

@@ -14,11 +14,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from loadmgr import units
-from loadmgr.control import floors, phase_map
+from loadmgr.control import floors, phase_map, unbalance
 from loadmgr.control import rows as row_tools
 from loadmgr.control import state as state_tools
 from loadmgr.control.rows import KW_ROW, Age, Row
 from loadmgr.control.state import FailsafeState, SiteState
+from loadmgr.control.station_limits import station_rows
 from loadmgr.domain.events import EvseStatus
 from loadmgr.domain.ids import EvseId, NodeId
 from loadmgr.domain.limits import Limit, LimitKind
@@ -41,7 +42,7 @@ def violations(site: Site, limits: Iterable[Limit], loads: Flows, at: datetime) 
 
     ``loads`` maps nodes to the whole load below them, import positive: what a meter tells, or truth as in
     ``flows.judged``. A current limit bounds the magnitude in both directions, a power limit the import, an export limit
-    what flows back. ``limits`` come on top of the limits of the site.
+    what flows back, an unbalance limit the difference of the line conductors. ``limits`` come on top of those of the site.
     """
     found = []
     for limit in (*(x for node in site.nodes.values() for x in node.limits), *limits):
@@ -55,12 +56,21 @@ def violations(site: Site, limits: Iterable[Limit], loads: Flows, at: datetime) 
             values.append(("", power_kw, limit.power_kw))
         if limit.export_kw is not None:
             values.append(("", -power_kw, limit.export_kw))
+        if limit.unbalance_a is not None:
+            values.append((*_apart(current_a), limit.unbalance_a))
         found += [
             Violation(node=limit.node, phase=phase, at=at, value=value, limit=bound, source=limit.source)
             for phase, value, bound in values
             if not value <= bound + CHECK_TOLERANCE  # a NaN is a violation too
         ]
     return tuple(found)
+
+
+def _apart(current_a: Lines) -> tuple[str, float]:
+    """The two lines whose currents differ most, and by how much; what flows back counts with its sign."""
+    found = [abs(x) if isinstance(x, complex) else x for x in current_a]
+    most, least = max(range(3), key=found.__getitem__), min(range(3), key=found.__getitem__)
+    return f"{PHASES[most]}-{PHASES[least]}", found[most] - found[least]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -85,8 +95,6 @@ class Lane:
     rows: list[Budget] = field(default_factory=list)
     units: dict[int, float] = field(default_factory=dict)
     """Load per ampere on each of its rows, by ``Budget.no``."""
-    most: dict[int, float] = field(default_factory=dict)
-    """The highest of them on rows that are cuts, by phase."""
 
     def load(self, current_a: float, phase: int) -> float:
         """What ``current_a`` puts on a row of this phase."""
@@ -94,23 +102,11 @@ class Lane:
             return units.a_to_kw(current_a, self.evse.caps.voltage_v, self.n_used)
         return current_a if phase in self.phases else 0.0
 
-    def unit(self, phase: int) -> float:
-        """Load per ampere on a row of this phase; the most on any, where rows of the phase are cuts."""
-        return self.most[phase] if phase in self.most else self.load(1.0, phase)
-
-    def on(self, budget: Budget, current_a: float) -> float:
-        """What ``current_a`` adds to one of its rows."""
-        if budget.cut is None:
-            return self.load(current_a, budget.row.phase)
-        return current_a * self.units[budget.no]
-
     def bind(self, budget: Budget, unit: float) -> None:
         """Count the lane in a row, if an ampere of it adds anything."""
         if unit > 0.0:
             self.rows.append(budget)
             self.units[budget.no] = unit
-            if budget.cut is not None:
-                self.most[budget.row.phase] = max(unit, self.most.get(budget.row.phase, 0.0))
 
     def counted_a(self, current_a: float, *, is_static: bool) -> float:
         """Under limits that hold at all times a lost link must fit too, so the rest current counts at least."""
@@ -119,7 +115,8 @@ class Lane:
 
     def both_a(self, current_a: float) -> tuple[float, float]:
         """``counted_a`` under limits that may pass, and under those that hold at all times."""
-        return self.counted_a(current_a, is_static=False), self.counted_a(current_a, is_static=True)
+        held_a = max(current_a, self.rest_a)
+        return (current_a if self.is_controllable or self.is_free else held_a), held_a
 
 
 @dataclass(slots=True, kw_only=True)
@@ -208,6 +205,35 @@ def budgets(state: SiteState, now: datetime, active: Sequence[Lane]) -> list[Bud
         found.append(budget)
         for lane in members:
             lane.bind(budget, lane.load(1.0, row.phase))
+    for bound in station_rows(state, now):
+        budget = Budget(row=bound.row, capacity=bound.row.limit, margin=0.0, age=Age.FRESH, no=len(found))
+        found.append(budget)
+        for lane in active:
+            if lane.evse.id in bound.evses:
+                lane.bind(budget, lane.load(1.0, bound.row.phase))
+    return found + _pair_budgets(state, now, base, (below, len(found)))
+
+
+def _pair_budgets(
+    state: SiteState,
+    now: datetime,
+    base: Mapping[NodeId, row_tools.Uncontrolled],
+    linked: tuple[Mapping[NodeId, Sequence[Lane]], int],
+) -> list[Budget]:
+    """The budgets of unbalance limits [F-30], linked into the lanes that can load one line more than another."""
+    found: list[Budget] = []
+    below, first_no = linked
+    on: dict[EvseId, unbalance.Draws] = {}
+    for bound in unbalance.pair_rows(state, now):
+        row, known = bound.row, base[bound.row.node]
+        margin = row_tools.margin(row.limit, row.phase, state.params, state.site.voltage_at(row.node))
+        capacity = row.limit - margin - unbalance.base_a(known, bound.pair)
+        budget = Budget(row=row, capacity=capacity, margin=margin, age=known.age, no=first_no + len(found))
+        found.append(budget)
+        for lane in below.get(row.node, ()):
+            if lane.evse.id not in on:
+                on[lane.evse.id] = unbalance.draws(state, lane)
+            lane.bind(budget, 1.0 if unbalance.counts(on[lane.evse.id], bound.pair) else 0.0)
     return found
 
 
@@ -235,7 +261,7 @@ def count(active: Sequence[Lane], bound: Sequence[Budget], values_a: Mapping[Evs
     for lane in active:
         counted = lane.both_a(values_a.get(lane.evse.id, lane.now_a))
         for budget in lane.rows:
-            budget.used += lane.on(budget, counted[budget.row.is_static])
+            budget.used += counted[budget.row.is_static] * lane.units[budget.no]
 
 
 def room_a(lane: Lane, from_a: float) -> float:

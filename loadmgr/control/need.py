@@ -67,6 +67,8 @@ class Need:
     """What is still owed of what was promised; it goes before what others want beyond their promises."""
     current_min_a: float = 6.0
     """The least that EVSE and car can follow, A per phase [A-80, F-10]."""
+    told_kw: float = 0.0
+    """Power that the newest order tells a car that may deliver, negative: deliver; 0 for one that only gets a limit."""
     bound_by: str = ""
     """The limit at which the session is held: ``energy``, ``time``, ``soc`` (of station or ours), ``held`` by the station;
     empty while none of them is reached."""
@@ -119,8 +121,15 @@ def need_of(state: SiteState, session: Session, now: datetime, *, learns: bool =
         store=store,
         promised_kwh=promised_kwh,
         current_min_a=max(evse.caps.current_min_a, session.car_min_a or 0.0),
+        told_kw=_told_kw(state, session),
         bound_by=bound_by,
     )
+
+
+def _told_kw(state: SiteState, session: Session) -> float:
+    order = state.evses[session.evse].last_order
+    told = order.setpoint.power_kw if order is not None else None
+    return told if told is not None else 0.0
 
 
 def _energy(state: SiteState, session: Session, store: Store | None, *, learns: bool) -> tuple[float, float]:

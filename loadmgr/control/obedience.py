@@ -30,18 +30,23 @@ def remedies(state: SiteState, now: datetime) -> Iterator[tuple[ev.RemedyTried, 
         if known.excess_since is None or known.session is None or known.last_order is None:
             continue
         station = state.site.evses[known.id].station
-        if not state.stations[station].is_connected or not _is_turn(known, now):
+        if not state.stations[station].is_connected or not _is_turn(known, now, _form_every_s(state, known)):
             continue
         yield _remedy(state, known, station, now)
 
 
-def _is_turn(known: EvseState, now: datetime) -> bool:
-    """The first remedy comes ``RESEND_AFTER_S`` after the excess was seen, each further one after ``FORM_EVERY_S``."""
+def _form_every_s(state: SiteState, known: EvseState) -> float:
+    """A form is left only when a sample from after its settling can have shown that it has no effect."""
+    return max(FORM_EVERY_S, state.site.evses[known.id].caps.settle_s + state.params.sample_interval_s)
+
+
+def _is_turn(known: EvseState, now: datetime, every_s: float) -> bool:
+    """The first remedy comes ``RESEND_AFTER_S`` after the excess was seen, each further one after ``every_s``."""
     if known.excess_since is None or (now - known.excess_since).total_seconds() < RESEND_AFTER_S:
         return False
     if known.remedied_at is None or known.remedied_at < known.excess_since:
         return True
-    return (now - known.remedied_at).total_seconds() >= FORM_EVERY_S
+    return (now - known.remedied_at).total_seconds() >= every_s
 
 
 def _remedy(state: SiteState, known: EvseState, station: StationId, now: datetime) -> tuple[ev.RemedyTried, Command | None]:

@@ -65,6 +65,9 @@ class PhaseBook:
     moved_at: Mapping[EvseId, datetime] = field(default_factory=dict)
     seen: Mapping[EvseId, Votes] = field(default_factory=dict)
     labelled: Mapping[EvseId, Votes] = field(default_factory=dict)
+    by_meter: Mapping[EvseId, Mapping[int, Phases]] = field(default_factory=dict)
+    """What the votes of the site meter agree on, by the number of phases in use."""
+    by_label: Mapping[EvseId, Mapping[int, Phases]] = field(default_factory=dict)
 
 
 def meter_above(site: Site, evse: Evse) -> tuple[MeterId, NodeId] | None:
@@ -117,7 +120,9 @@ def _labelled(book: PhaseBook, evse: Evse, current_a: PerPhase) -> PhaseBook:
     loaded = tuple(p for p in range(3) if abs(current_a[p]) >= QUIET_A)
     if not loaded or len(loaded) > 2:
         return book
-    return replace(book, labelled=_voted(book.labelled, evse.id, loaded))
+    votes = _voted(book.labelled, evse.id, loaded)
+    settled = {**book.by_label, evse.id: _all_agreed(votes[evse.id])}
+    return replace(book, labelled=votes, by_label=MappingProxyType(settled))
 
 
 def with_meter(book: PhaseBook, site: Site, event: ev.MeterSample) -> PhaseBook:
@@ -135,7 +140,11 @@ def with_meter(book: PhaseBook, site: Site, event: ev.MeterSample) -> PhaseBook:
     if above is None or event.measured_at > step.to_at + LATE or not _is_alone(book, site, step, above[1]):
         return book
     loaded = _loaded(step, current_a)
-    return book if loaded is None else replace(book, seen=_voted(book.seen, step.evse, loaded))
+    if loaded is None:
+        return book
+    votes = _voted(book.seen, step.evse, loaded)
+    settled = {**book.by_meter, step.evse: _all_agreed(votes[step.evse])}
+    return replace(book, seen=votes, by_meter=MappingProxyType(settled))
 
 
 def _is_alone(book: PhaseBook, site: Site, step: Step, node: NodeId) -> bool:
@@ -174,7 +183,7 @@ def found_phases(book: PhaseBook, evse: Evse, n_used: int) -> Phases | None:
     """Where a car on ``n_used`` phases loads the grid by what was seen; the site meter stands above the labels."""
     if evse.is_line_to_line or n_used not in {1, 2}:
         return None
-    return agreed(book.seen.get(evse.id, {}), n_used) or agreed(book.labelled.get(evse.id, {}), n_used)
+    return book.by_meter.get(evse.id, {}).get(n_used) or book.by_label.get(evse.id, {}).get(n_used)
 
 
 def worst_phases(state: SiteState, evse: Evse, n_used: int) -> Phases:
@@ -199,8 +208,7 @@ def causes(state: SiteState, now: datetime) -> Iterator[ev.AlarmRaised]:
     for evse in state.site.evses.values():
         if evse.id not in book.seen and evse.id not in book.labelled:
             continue
-        by_meter = _all_agreed(book.seen.get(evse.id, {}))
-        by_label = _all_agreed(book.labelled.get(evse.id, {}))
+        by_meter, by_label = book.by_meter.get(evse.id, {}), book.by_label.get(evse.id, {})
         wrong = {n: p for n, p in by_meter.items() if _differs(evse, n, p)}
         if wrong:
             yield _rotation_alarm(evse, by_meter, wrong, now)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from loadmgr.control import fallback, guard, ladder, phase_map, reservations
 from loadmgr.control import rows as row_tools
 from loadmgr.control import state as state_tools
-from loadmgr.control.rows import Age, Load
+from loadmgr.control.rows import Age, Load, Uncontrolled
 from loadmgr.control.state import FailsafeState, SiteState, total_of
 from loadmgr.domain import events as ev
 from loadmgr.domain.events import Severity
@@ -16,6 +16,8 @@ from loadmgr.domain.ids import NodeId
 
 OFFLINE_S = 60.0
 UNCONFIRMED_S = 60.0
+Base = Mapping[NodeId, Uncontrolled]
+
 COMPETES_S = 60.0
 """A charger that offers something else than our order for this long has another master [G-125]."""
 
@@ -31,8 +33,9 @@ def review(state: SiteState, now: datetime) -> tuple[ev.Event, ...]:
 def _causes(state: SiteState, now: datetime) -> Iterator[ev.AlarmRaised]:
     yield from _stations(state, now)
     yield from _evses(state, now)
-    yield from _meters(state, now)
-    yield from _overloads(state, now)
+    base = row_tools.uncontrolled(state, now)
+    yield from _meters(state, base, now)
+    yield from _overloads(state, base, now)
     yield from phase_map.causes(state, now)
     yield from reservations.causes(state, now)
     if state.sessions and state.plan is not None and not fallback.is_plan_fresh(state, now):
@@ -102,8 +105,7 @@ def _evses(state: SiteState, now: datetime) -> Iterator[ev.AlarmRaised]:
             )
 
 
-def _meters(state: SiteState, now: datetime) -> Iterator[ev.AlarmRaised]:
-    base = row_tools.uncontrolled(state, now)
+def _meters(state: SiteState, base: Base, now: datetime) -> Iterator[ev.AlarmRaised]:
     for node in state.site.nodes.values():
         if node.meter is None or base[node.id].age < Age.STALE:
             continue
@@ -127,7 +129,7 @@ def measured_loads(state: SiteState, now: datetime) -> dict[NodeId, Load]:
     return found
 
 
-def _overloads(state: SiteState, now: datetime) -> Iterator[ev.AlarmRaised]:
+def _overloads(state: SiteState, base: Base, now: datetime) -> Iterator[ev.AlarmRaised]:
     limits = tuple(state.limits.values())
     for violation in guard.violations(state.site, limits, measured_loads(state, now), now):
         unit = "A" if violation.phase else "kW"
@@ -139,7 +141,6 @@ def _overloads(state: SiteState, now: datetime) -> Iterator[ev.AlarmRaised]:
             f"{where} carries {violation.value:.1f} {unit}, limit {violation.limit:.1f} {unit} ({violation.source})",
             "chargers are being reduced; if it stays, switch off other loads",
         )
-    base = row_tools.uncontrolled(state, now)
     for row in row_tools.static_rows(state.site):
         load = row_tools.on_row(base[row.node].load, row.phase)
         if load > row.limit:

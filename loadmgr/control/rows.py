@@ -12,7 +12,7 @@ from loadmgr.control import energy_state
 from loadmgr.control.state import SiteState
 from loadmgr.domain import phasors
 from loadmgr.domain.ids import NodeId
-from loadmgr.domain.limits import Limit, tightest
+from loadmgr.domain.limits import Limit, Tightest, tightest
 from loadmgr.domain.network import NodeModel
 from loadmgr.domain.params import ControlParams
 from loadmgr.domain.samples import PerPhase
@@ -29,17 +29,23 @@ ZERO: Load = ((0.0, 0.0, 0.0), 0.0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One bound. ``is_static``: it holds at all times, so a charger that falls back must fit it as well."""
+    """One bound. ``is_static``: it holds at all times, so a charger that falls back must fit it as well.
+
+    ``over``: it bounds by how much the current of ``phase`` may be above that of this one; see ``unbalance``.
+    """
 
     node: NodeId
     phase: int
     limit: float
     source: str
     is_static: bool
+    over: int | None = None
 
     @property
     def name(self) -> str:
-        """For people: ``pod-a/L1`` or ``pod-a/kW``."""
+        """For people: ``pod-a/L1``, ``pod-a/kW`` or ``pod-a/L1-L2``."""
+        if self.over is not None:
+            return f"{self.node}/{PHASES[self.phase]}-{PHASES[self.over]}"
         return f"{self.node}/{PHASES[self.phase] if self.phase != KW_ROW else 'kW'}"
 
 
@@ -65,7 +71,7 @@ class Uncontrolled:
 
 def static_rows(site: Site) -> tuple[Row, ...]:
     """Rows of the limits that hold at all times."""
-    return tuple(r for node in site.nodes.values() for r in _rows_of(node.id, node.limits, None, is_static=True))
+    return tuple(r for node in site.nodes for r in _rows_of(node, site.static_limit(node), is_static=True))
 
 
 def temporary_rows(site: Site, limits: Iterable[Limit], at: datetime) -> tuple[Row, ...]:
@@ -74,11 +80,10 @@ def temporary_rows(site: Site, limits: Iterable[Limit], at: datetime) -> tuple[R
     by_node: dict[NodeId, list[Limit]] = {}
     for limit in (*timed, *limits):
         by_node.setdefault(limit.node, []).append(limit)
-    return tuple(r for node, found in by_node.items() for r in _rows_of(node, found, at, is_static=False))
+    return tuple(r for node, found in by_node.items() for r in _rows_of(node, tightest(found, at), is_static=False))
 
 
-def _rows_of(node: NodeId, limits: Iterable[Limit], at: datetime | None, *, is_static: bool) -> Iterator[Row]:
-    bound = tightest(limits, at)
+def _rows_of(node: NodeId, bound: Tightest, *, is_static: bool) -> Iterator[Row]:
     if bound.current_a is not None:
         for phase in range(3):
             yield Row(node=node, phase=phase, limit=bound.current_a, source=bound.current_source, is_static=is_static)
@@ -171,7 +176,7 @@ def uncontrolled(state: SiteState, now: datetime, *, has_batteries: bool = True)
     Live batteries count with what they draw; ``has_batteries`` false leaves them out, for a plan that decides them.
     """
     found: dict[NodeId, Uncontrolled] = {}
-    for node in _leaves_first(state.site):
+    for node in state.site.leaves_first:
         found[node] = _uncontrolled_at(state, node, now, found)
     if not state.site.batteries:
         return found
@@ -191,10 +196,6 @@ def _with_batteries(state: SiteState, node: NodeId, known: Uncontrolled, how: tu
         return plus(known.load, balanced(_charge_max_kw(state.site, node, planned), state.site.voltage_at(node)))
     drawn_kw = sum(max(b.power_kw, 0.0) for b in live) if has_batteries else 0.0
     return plus(known.load, balanced(drawn_kw, state.site.voltage_at(node))) if drawn_kw > 0.0 else known.load
-
-
-def _leaves_first(site: Site) -> tuple[NodeId, ...]:
-    return tuple(sorted(site.nodes, key=lambda n: -sum(1 for _ in site.path(n))))
 
 
 def _uncontrolled_at(state: SiteState, node: NodeId, now: datetime, below: Mapping[NodeId, Uncontrolled]) -> Uncontrolled:

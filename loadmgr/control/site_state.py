@@ -160,15 +160,16 @@ def evse_bounds(state: SiteState, node: NodeId, now: datetime) -> baseload.Bound
     for key in state.site.below[node]:
         known = state.evses[key]
         moving = known.moving_until is not None and now < known.moving_until
-        if known.session is None and not moving and known.sample is None:
-            continue  # nobody is plugged in and nothing was ever measured
+        is_mute = not state.stations[state.site.evses[key].station].is_connected
+        if known.session is None and not moving and known.sample is None and not is_mute:
+            continue  # it says that nobody is plugged in, and nothing was ever measured
         measured = known.draw_a()
         is_fresh = (
             known.sample is not None
             and (now - known.sample.at).total_seconds() <= state.params.evse_stale_s
             and (known.moving_until is None or known.sample.measured_at >= known.moving_until)
         )
-        if not moving and (is_fresh or known.session is None):
+        if not moving and (is_fresh or (known.session is None and not is_mute)):
             if known.session is None and not is_fresh:
                 continue
             drawn_a = _at_node(state, node, key, measured)

@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 from loadmgr.control.site_state import SiteState
 from loadmgr.domain import events as ev
 from loadmgr.domain.ids import StationId
+from loadmgr.domain.limits import Tightest, tightest
 from loadmgr.domain.session import Session
+from loadmgr.domain.site import PHASES, GridNode
 
 SPEAKS = "2.1"
 """The first OCPP version whose setpoints can ask a car to deliver."""
@@ -23,13 +25,14 @@ PERCENT = "pctMaxDischargePower"
 def is_capable(state: SiteState, session: Session) -> bool:
     """Can this session be commanded to deliver: version, mode, energy transfer and the driver's contract [A-101]?"""
     evse = state.site.evses[session.evse]
+    if evse.caps.discharge_max_kw <= 0.0:
+        return False
     traits = state.chargers.traits_of(evse.station)
     return (
         state.stations[evse.station].ocpp == SPEAKS
         and MODE in traits.operation_modes
         and "BPT" in session.transfer
         and session.intent.may_discharge
-        and evse.caps.discharge_max_kw > 0.0
     )
 
 
@@ -45,11 +48,25 @@ def discharge_max_kw(state: SiteState, session: Session, now: datetime) -> float
         return 0.0
     if any(station == evse.station for station, _ in state.chargers.der_alarms):
         return 0.0  # a tripped function: nothing can be relied on [B-5]
+    if _is_uneven(state, session, now):
+        return 0.0
     most = evse.caps.discharge_max_kw
     if session.car_discharge_kw is not None:
         most = min(most, session.car_discharge_kw)
     bound = der_bound_kw(state, evse.station, now)
     return most if bound is None else min(most, bound)
+
+
+def _is_uneven(state: SiteState, session: Session, now: datetime) -> bool:
+    """Would delivery pull lines apart that must not differ [F-30]? So it is for a car that was not seen on three lines."""
+    if session.n_phases == len(PHASES):
+        return False
+    path = state.site.path(state.site.evses[session.evse].node)
+    return any(_bound(state, node, now).unbalance_a is not None for node in path)
+
+
+def _bound(state: SiteState, node: GridNode, now: datetime) -> Tightest:
+    return tightest((*node.limits, *(x for x in state.limits.values() if x.node == node.id)), now)
 
 
 def der_bound_kw(state: SiteState, station: StationId, now: datetime) -> float | None:

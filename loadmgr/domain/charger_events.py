@@ -18,6 +18,10 @@ class TraitsKnown:
     station: StationId
     traits: Traits
     evidence: tuple[str, ...] = ()
+    learned: tuple[str, ...] = ()
+    """Traits that it was seen to have; they are kept over a restart."""
+    product: tuple[str, ...] = ()
+    """Vendor, model and firmware of which they were seen: another one is judged anew [A-41]."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

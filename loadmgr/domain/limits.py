@@ -10,7 +10,7 @@ from enum import StrEnum
 from loadmgr.domain.ids import LimitId, NodeId
 from loadmgr.errors import SiteModelError
 
-BOUNDS = ("current_a", "power_kw", "export_kw", "discharge_kw")
+BOUNDS = ("current_a", "power_kw", "export_kw", "discharge_kw", "unbalance_a")
 
 
 class LimitKind(StrEnum):
@@ -37,6 +37,8 @@ class Limit:
     """Most power that may flow back towards the grid at the node."""
     discharge_kw: float | None = None
     """Most power that cars and batteries at or below the node may deliver together, net of what others of them draw."""
+    unbalance_a: float | None = None
+    """Most by which the currents of any two line conductors of the node may differ [F-30]."""
     kind: LimitKind = LimitKind.HARD
     from_at: datetime | None = None
     until_at: datetime | None = None
@@ -50,6 +52,10 @@ class Limit:
                 raise SiteModelError(
                     f"limit from {self.source!r} at node {self.node!r}: {name} = {value} must be finite and >= 0"
                 )
+        if self.kind is LimitKind.SOFT and self.unbalance_a is not None:
+            raise SiteModelError(
+                f"limit from {self.source!r} at node {self.node!r}: unbalance_a cannot be soft; leave it out or make it hard"
+            )
         if self.from_at is not None and self.until_at is not None and self.until_at <= self.from_at:
             raise SiteModelError(
                 f"limit from {self.source!r} at node {self.node!r} ends at {self.until_at} before it begins"
@@ -74,6 +80,8 @@ class Tightest:
     export_source: str = ""
     discharge_kw: float | None = None
     discharge_source: str = ""
+    unbalance_a: float | None = None
+    unbalance_source: str = ""
 
 
 def tightest(limits: Iterable[Limit], at: datetime | None) -> Tightest:
@@ -90,7 +98,7 @@ def tightest(limits: Iterable[Limit], at: datetime | None) -> Tightest:
             value = getattr(limit, name)
             if value is not None and (name not in found or value < found[name][0]):
                 found[name] = (value, limit.source)
-    current, power, export, discharge = (found.get(name, (None, "")) for name in BOUNDS)
+    current, power, export, discharge, unbalance = (found.get(name, (None, "")) for name in BOUNDS)
     return Tightest(
         current_a=current[0],
         current_source=current[1],
@@ -100,4 +108,6 @@ def tightest(limits: Iterable[Limit], at: datetime | None) -> Tightest:
         export_source=export[1],
         discharge_kw=discharge[0],
         discharge_source=discharge[1],
+        unbalance_a=unbalance[0],
+        unbalance_source=unbalance[1],
     )

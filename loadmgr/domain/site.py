@@ -194,7 +194,12 @@ class Site:
     root: NodeId = field(init=False)
     below: Mapping[NodeId, tuple[EvseId, ...]] = field(init=False)
     """Every EVSE at the node or anywhere below it, in the order of the site file."""
+    leaves_first: tuple[NodeId, ...] = field(init=False)
+    """All nodes, each before the one that feeds it."""
     network: Network = field(init=False)
+    _paths: Mapping[NodeId, tuple[GridNode, ...]] = field(init=False, repr=False)
+    _children: Mapping[NodeId, tuple[NodeId, ...]] = field(init=False, repr=False)
+    _static: Mapping[NodeId, Tightest] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         for name in ("nodes", "stations", "evses", "batteries"):
@@ -205,24 +210,44 @@ class Site:
         if problems:
             raise SiteModelError("; ".join(problems))
         object.__setattr__(self, "root", next(n.id for n in self.nodes.values() if n.parent is None))
+        paths = {n: tuple(self._climb(n)) for n in self.nodes}
+        children = {n: tuple(c.id for c in self.nodes.values() if c.parent == n) for n in self.nodes}
+        object.__setattr__(self, "_paths", MappingProxyType(paths))
+        object.__setattr__(self, "_children", MappingProxyType(children))
+        object.__setattr__(self, "_static", MappingProxyType({n.id: tightest(n.limits, None) for n in self.nodes.values()}))
+        object.__setattr__(self, "leaves_first", tuple(sorted(self.nodes, key=lambda n: -len(paths[n]))))
         below: dict[NodeId, list[EvseId]] = {n: [] for n in self.nodes}
         for evse in self.evses.values():
             for node in self.path(evse.node):
                 below[node.id].append(evse.id)
         object.__setattr__(self, "below", MappingProxyType({n: tuple(e) for n, e in below.items()}))
         object.__setattr__(self, "network", network.network_of(self.nodes, self.evses, self.voltage_v))
+        for node in self.nodes.values():
+            for limit in node.limits:
+                self.check(limit)
 
-    def path(self, node: NodeId) -> Iterator[GridNode]:
-        """The node and everything above it, up to the root."""
+    def check(self, limit: Limit) -> None:
+        """Raise ``SiteModelError`` for a limit that nobody could hold at this site."""
+        if limit.unbalance_a is not None and self.network.is_angled(limit.node):
+            raise SiteModelError(
+                f"node {limit.node!r}: unbalance_a = {limit.unbalance_a:g}, but EVSEs below it stand between two lines or"
+                " behind a transformer; their unbalance is not a difference of amperes. State it at a node without them"
+            )
+
+    def _climb(self, node: NodeId) -> Iterator[GridNode]:
         current: NodeId | None = node
         while current is not None:
             grid_node = self.nodes[current]
             yield grid_node
             current = grid_node.parent
 
+    def path(self, node: NodeId) -> tuple[GridNode, ...]:
+        """The node and everything above it, up to the root."""
+        return self._paths[node]
+
     def children(self, node: NodeId) -> tuple[NodeId, ...]:
         """Direct children in the order of the site file."""
-        return tuple(n.id for n in self.nodes.values() if n.parent == node)
+        return self._children[node]
 
     def voltage_at(self, node: NodeId) -> float:
         """Nominal voltage between a line and neutral at a node."""
@@ -230,7 +255,7 @@ class Site:
 
     def static_limit(self, node: NodeId) -> Tightest:
         """The tightest of the node's limits that hold at all times."""
-        return tightest(self.nodes[node].limits, None)
+        return self._static[node]
 
 
 def _tree_problems(nodes: Mapping[NodeId, GridNode]) -> Iterator[str]:

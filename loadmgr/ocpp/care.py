@@ -14,8 +14,9 @@ from loadmgr.domain import commands as cmd
 from loadmgr.domain import events as ev
 from loadmgr.domain.events import EvseStatus
 from loadmgr.domain.ids import EvseId, split_evse
+from loadmgr.domain.samples import Quality
 from loadmgr.errors import LoadManagerError
-from loadmgr.ocpp import detect, lifecycle
+from loadmgr.ocpp import detect, failsafes, lifecycle
 from loadmgr.ocpp.composite_check import Comparison
 from loadmgr.ocpp.nudge import Nudge
 from loadmgr.ocpp.plausibility import AGREE_N, propose_energy_factor, propose_factor
@@ -33,6 +34,8 @@ log = logging.getLogger(__name__)
 START_AFTER_S = 3.0
 """A car that is plugged so long without a transaction needs a remote start where the charger is of that kind [G-81]."""
 START_AGAIN_S = 90.0
+IDLE_LOOK_S = 3.0
+"""How often a link without a session is looked after."""
 IDLE_S = 60.0
 """No transaction for so long, and a restart that a setting needs may come [G-83]."""
 ASKED_AT_ONCE = 10
@@ -46,7 +49,7 @@ def noticed(link: Connection, call: Incoming, handled: Handled, now: datetime) -
     charger = link.charger
     if call.action in DATED and not call.payload.get("offline"):
         charger.saw_time(_said_at(call.payload), now)
-    running = dict(link.running)
+    running, evses = dict(link.running), link.desk.site.stations[link.desk.station].evses
     for event in handled.events:
         match event:
             case ev.StationBooted():
@@ -55,11 +58,13 @@ def noticed(link: Connection, call: Incoming, handled: Handled, now: datetime) -
             case ev.EvseStatusChanged():
                 _status(link, event)
             case ev.SessionStarted():
-                charger.began(event.evse)
+                charger.began(event.evse, event.session, event.id_tag)
             case ev.SessionEnded() if running.get(event.session) is not None:
                 charger.ended(running[event.session], event.reason, now)
             case ev.MeterSample() if EvseId(event.meter) in link.desk.site.evses:
                 _spoke(link, EvseId(event.meter))
+                if event.session is not None and event.quality is not Quality.HISTORY:
+                    charger.saw_sample(EvseId(event.meter), event, evses)
                 _weigh(link, EvseId(event.meter))
             case _:
                 pass
@@ -70,6 +75,14 @@ def noticed(link: Connection, call: Incoming, handled: Handled, now: datetime) -
         link.mirror.accepted("UpdateDynamicSchedule", pulled, now)  # an answered pull is an update [A.12]
     if handled.report is not None:
         _repair(link, link.mirror.reported(handled.report, now))
+
+
+def tolerated(link: Connection, action: str, notes: tuple[str, ...]) -> None:
+    """A message broke the schema and was put right: say so once per station and action [B11, G-57 to G-60]."""
+    if not notes or action in link.charger.tolerated:
+        return
+    link.charger.tolerated.add(action)
+    log.warning("tidied", extra={"station": link.desk.station, "action": action, "what": "; ".join(notes)})
 
 
 def _weigh(link: Connection, evse: EvseId) -> None:
@@ -126,11 +139,16 @@ def answered(link: Connection, answer: Answered, reply: Reply, now: datetime) ->
         case cmd.SendSetpoint():
             if reply.accepted:
                 charger.accepted(command.setpoint, now)
+                failsafes.follow_unit(link, command, now)
             else:
                 charger.refused(reply.detail, link.host.clock.monotonic_s())
                 charger.judge(detect.after_setpoint(charger.behaviour, command.setpoint.current_a, accepted=False))
         case cmd.InstallFailsafe() if not reply.accepted:
             charger.refused(reply.detail, link.host.clock.monotonic_s())
+        case cmd.InstallFailsafe():
+            charger.failsafe_form = command.form
+            if command.failsafe_a > 0.0:
+                charger.judge(detect.after_setpoint(charger.behaviour, command.failsafe_a, accepted=True))
         case cmd.ReadSettings():
             charger.saw_values(values_of(link, reply))
         case cmd.WriteSetting():
@@ -139,6 +157,8 @@ def answered(link: Connection, answer: Answered, reply: Reply, now: datetime) ->
             _triggered(link, command, accepted=reply.accepted)
         case cmd.ReadComposite():
             _compared(link, command, reply, now)
+        case cmd.ReadSession():
+            _told_running(link, command, answer.payload, now)
         case _:
             pass
 
@@ -253,12 +273,17 @@ def _compared(link: Connection, command: cmd.ReadComposite, reply: Reply, now: d
 
 
 def look_after(link: Connection) -> None:
-    """Every second: what time alone changes in sessions, and a restart that is due."""
+    """Every second, less often where no car is: what time alone changes in sessions, and a restart that is due."""
+    now_s = link.host.clock.monotonic_s()
+    if not link.running and now_s < link.looked_s + IDLE_LOOK_S:
+        return
+    link.looked_s = now_s
     events = lifecycle.due(link.desk, link.host.clock.now())
     if events:
         link.host.take(*events)
         follow(link)
     _nudge(link)
+    _ask_doubted(link)
     _reboot(link)
 
 
@@ -275,6 +300,9 @@ def _spoke(link: Connection, evse: EvseId) -> None:
 
 def _nudge(link: Connection) -> None:
     """Ask for the values of meters that are silent in a session [C-10, G-95]."""
+    if not link.running:
+        link.nudges.clear()
+        return
     now_s = link.host.clock.monotonic_s()
     running = set(link.running.values())
     for evse in link.nudges.keys() - running:
@@ -283,6 +311,28 @@ def _nudge(link: Connection) -> None:
         nudge = link.nudges.setdefault(evse, Nudge(link.stale_s, now_s + link.stale_s))
         if link.charger.traits.may_trigger and nudge.is_due(now_s):
             link.send(cmd.TriggerMeter(no=next(link.numbers), station=link.desk.station, evse=evse))
+
+
+def _ask_doubted(link: Connection) -> None:
+    """2.x: ask whether a transaction still runs of which something is missing, at most once a minute [D-22]."""
+    if link.version.ocpp == "1.6" or not link.is_accepted:
+        return
+    for evse in link.running.values():
+        known = link.desk.transactions.open_on(evse)
+        if known is None or not known.is_doubted:
+            continue
+        if link.charger.may_ask(evse, known.transaction, link.host.clock.monotonic_s()):
+            known.is_doubted = False
+            link.send(cmd.ReadSession(no=next(link.numbers), station=link.desk.station, transaction=known.transaction))
+
+
+def _told_running(link: Connection, command: cmd.ReadSession, payload: Json, now: datetime) -> None:
+    """A transaction that does not run any more by its station's word is lost; its own end may still come [D-22, D-6]."""
+    known = link.desk.transactions.find(link.desk.station, command.transaction)
+    if payload.get("ongoingIndicator") is not False or known is None or not known.is_open:
+        return
+    link.host.take(lifecycle.inferred_end(link.desk, known, now, "Lost"))
+    follow(link)
 
 
 def _reboot(link: Connection) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from datetime import datetime
 
 from loadmgr.domain import commands as cmd
@@ -13,11 +13,13 @@ from loadmgr.domain.ids import EvseId, StationId
 from loadmgr.domain.plan import Setpoint
 from loadmgr.domain.profiles import Wiring
 from loadmgr.domain.site import Evse
-from loadmgr.domain.traits import Traits
+from loadmgr.domain.traits import ProfileForm, Traits
 from loadmgr.ocpp import detect
 from loadmgr.ocpp.detect import Behaviour, Finding, Judged
 from loadmgr.ocpp.mirror import Mirror
+from loadmgr.ocpp.offers import Offers, common_cap
 from loadmgr.ocpp.quirks import Knowledge, Product
+from loadmgr.ocpp.schemas import Json
 
 TIMEOUTS = 3
 """So many calls in a row without any answer, and the link is closed so that the station opens a new one [G-47]."""
@@ -25,8 +27,9 @@ SILENT_S = 300.0
 """So long without one successful call although calls were made, and the link is closed as well [G-48]."""
 FAST_LINKS = 10
 """More links than this in a minute, and the next ones are served later and later [G-44]."""
-OUR_IDS = 10_000, 40_000
-"""Ids of our profiles in 2.x, above what the station uses itself [A-30]."""
+ASK_EVERY_S = 60.0
+"""Least time between two questions whether one transaction still runs [D-22]."""
+CAP = "effective_max_a"
 STARTS = 3
 """Remote starts that are tried per plugged car [G-81]."""
 
@@ -45,6 +48,8 @@ class Charger:
     is_taken_over: bool = False
     """Profiles of earlier times were removed in this run [A-90]."""
     hold_until_s: float = 0.0
+    failsafe_form: ProfileForm | None = None
+    """The form in which its fail-safe was last accepted."""
     n_unheard: int = 0
     """Profiles without an answer while other calls had one [G-7]."""
     n_silent_links: int = 0
@@ -56,6 +61,14 @@ class Charger:
     newest: dict[EvseId, cmd.SendSetpoint] = field(default_factory=dict)
     """The setpoint that left last, per EVSE."""
     n_starts: dict[EvseId, int] = field(default_factory=dict)
+    dynamic: dict[int, Json] = field(default_factory=dict)
+    """2.1: what was last sent for each dynamic profile, by its id; the station may pull it over another link [A.12]."""
+    tolerated: set[str] = field(default_factory=set)
+    """Actions of which it was told that they break the schema [B11, G-57]."""
+    _is_cap_drawn: bool = False
+    """Its cap rests on what cars drew, not on what it offered [G-33]."""
+    _offers: dict[EvseId, Offers] = field(default_factory=dict)
+    _asked: dict[EvseId, tuple[str, float]] = field(default_factory=dict)
     _accepted: dict[EvseId, Setpoint] = field(default_factory=dict)
     _zero_at: dict[EvseId, datetime] = field(default_factory=dict)
     _links_s: deque[float] = field(default_factory=lambda: deque(maxlen=FAST_LINKS + 5))
@@ -86,6 +99,7 @@ class Charger:
         if product != self.knowledge.product != Product():
             self.behaviour, self.n_unheard = Behaviour(), 0
             self.values.clear()
+            self._offers.clear()
         self.knowledge.named(product)
 
     def learn(self, findings: tuple[Finding, ...]) -> None:
@@ -103,6 +117,17 @@ class Charger:
         self.values.update(values)
         self.learn(detect.from_values(self.values))
 
+    def saw_sample(self, evse: EvseId, sample: ev.MeterSample, evses: tuple[EvseId, ...]) -> None:
+        """A live sample of a session beside what the EVSE was told: its steps and its cap [G-18, G-33]."""
+        offers = self._offers.setdefault(evse, Offers())
+        found = offers.read(sample.measured, min(sample.at, sample.measured_at))
+        found += common_cap(self._offers.get(e) for e in evses)
+        known = self.knowledge.learned
+        news = tuple(f for f in found if f.trait not in known or known[f.trait].value != f.value)
+        if any(f.trait == CAP for f in news):
+            self._is_cap_drawn = not offers.is_offered
+        self.learn(news)
+
     def saw_time(self, said_at: datetime | None, now: datetime) -> None:
         """A live message of it carried this time [G-9]."""
         if said_at is None or "start_before_s" in self.knowledge.learned:
@@ -110,13 +135,23 @@ class Charger:
         self._lags_s.append((now - said_at).total_seconds())
         self.learn(detect.after_clock(tuple(self._lags_s), self.traits.start_before_s))
 
+    def remember(self, told: ev.TraitsKnown) -> None:
+        """What was learned of it in an earlier run."""
+        self.knowledge.remember(told)
+        self._told = (told.traits, told.evidence)
+
     def news(self, at: datetime) -> tuple[ev.TraitsKnown, ...]:
         """The event that tells what is known, if that has changed since it was last told."""
         known = (self.traits, self.knowledge.evidence)
         if known == self._told:
             return ()
         self._told = known
-        return (ev.TraitsKnown(at=at, station=self.station, traits=known[0], evidence=known[1]),)
+        learned = tuple(t for t in self.knowledge.observed if t != CAP or not self._is_cap_drawn)
+        product = astuple(self.knowledge.product) if learned else ()
+        told = ev.TraitsKnown(
+            at=at, station=self.station, traits=known[0], evidence=known[1], learned=learned, product=product
+        )
+        return (told,)
 
     # -- commands --------------------------------------------------------------------------------------------------
 
@@ -141,6 +176,8 @@ class Charger:
     def accepted(self, setpoint: Setpoint, now: datetime) -> None:
         """A setpoint is in force as far as the charger says."""
         self._accepted[setpoint.evse] = setpoint
+        is_plain = setpoint.power_kw is None
+        self._offers.setdefault(setpoint.evse, Offers()).ordered(setpoint.current_a if is_plain else None, now)
         self.judge(detect.after_setpoint(self.behaviour, setpoint.current_a, accepted=True))
         if setpoint.current_a > 0.0:
             self._zero_at.pop(setpoint.evse, None)
@@ -179,9 +216,21 @@ class Charger:
         """The next car is another one."""
         self.n_starts.pop(evse, None)
 
-    def began(self, evse: EvseId) -> None:
+    def began(self, evse: EvseId, session: str = "", id_tag: str = "") -> None:
         """A transaction runs: this car has had its start; a pause by remote stop is not undone from here [G-4]."""
         self.n_starts[evse] = STARTS
+        offers = self._offers.setdefault(evse, Offers())
+        offers.began(session, id_tag)
+        if self._is_cap_drawn and offers.cap_a is None:
+            self.knowledge.forget(CAP)  # other cars showed it: this one may draw more
+
+    def may_ask(self, evse: EvseId, transaction: str, now_s: float) -> bool:
+        """May the station be asked (again) whether this transaction runs? Notes that it is [D-22]."""
+        asked, at_s = self._asked.get(evse, ("", 0.0))
+        if asked == transaction and now_s - at_s < ASK_EVERY_S:
+            return False
+        self._asked[evse] = transaction, now_s
+        return True
 
     # -- profiles --------------------------------------------------------------------------------------------------
 
@@ -200,4 +249,4 @@ class Charger:
     def _owns(self, profile_id: int) -> bool:
         """Is this an id as we make them [A-30]?"""
         place, level = divmod(profile_id - self.traits.min_profile_id, 100)
-        return OUR_IDS[0] <= place * 100 < OUR_IDS[1] and level <= detect.STACK_MAX
+        return detect.OUR_IDS[0] <= place * 100 < detect.OUR_IDS[1] and level <= detect.STACK_MAX

@@ -20,7 +20,7 @@ from loadmgr.ocpp import care, detect
 from loadmgr.ocpp.charger import SILENT_S, TIMEOUTS, Charger
 from loadmgr.ocpp.mirror import Mirror
 from loadmgr.ocpp.nudge import Nudge
-from loadmgr.ocpp.reply import Done, Reply, Tag, event_of
+from loadmgr.ocpp.reply import PROFILE, Done, Reply, Tag, event_of
 from loadmgr.ocpp.schemas import Json
 from loadmgr.ocpp.session import Answered, Disputed, Failed, Fault, Incoming, Result, Session
 from loadmgr.ocpp.translation import Desk, Handled
@@ -60,9 +60,11 @@ class Host(Protocol):
 
 @dataclass(slots=True)
 class Activity:
-    """A counter that moves with every frame and every link: cheap to compare."""
+    """What all links of a gateway count together. ``n`` moves with every frame and every link: cheap to compare."""
 
     n: int = 0
+    n_replies_held: int = 0
+    """Answers that wait for the disk."""
 
 
 @dataclass(slots=True)
@@ -93,6 +95,8 @@ class Connection:
     n_failures: int = 0
     """Calls without success since the last one that had it."""
     succeeded_s: float = 0.0
+    looked_s: float = float("-inf")
+    """When it was looked after last; see ``care.look_after``."""
     has_booted: bool = False
     n_unbooted: int = 0
     """Calls of the station that were refused because it had not booted."""
@@ -149,6 +153,7 @@ class Connection:
         news = self.charger.news(self.host.clock.now())
         traits = self.charger.traits
         self.session.timeout_s = traits.call_timeout_s or self.timeout_s
+        self.session.is_lenient = traits.is_lenient
         if traits is not self.desk.traits:
             self.desk = replace(self.desk, traits=traits)
         if news:
@@ -164,6 +169,7 @@ class Connection:
                 self.host.take(ev.CompositeRead(at=now, evse=evse, from_at=now, limits_a=(), differs=why))
 
     def _on_call(self, call: Incoming, now: datetime) -> None:
+        care.tolerated(self, call.action, call.notes)
         if self.version.needs_boot and not self.is_accepted and call.action != "BootNotification":
             self.n_unbooted += 1
             self.session.refuse(call.id, "SecurityError", "send BootNotification first")
@@ -177,6 +183,7 @@ class Connection:
             return
         if handled.must_last:
             self.pending_replies += 1
+            self.activity.n_replies_held += 1
             self.host.take(*handled.events)
             self.spawn(self._reply_later(call, handled))
             return
@@ -198,6 +205,7 @@ class Connection:
             self.push()
         finally:
             self.pending_replies -= 1
+            self.activity.n_replies_held -= 1
             if not self.pending_replies:
                 held, self.held = self.held, []
                 for command, done in held:
@@ -260,6 +268,7 @@ class Connection:
 
     def _on_answer(self, answer: Answered, now: datetime) -> None:
         tag: Tag = answer.tag
+        care.tolerated(self, answer.action, answer.notes)
         self.n_timeouts = self.n_failures = self.charger.n_silent_links = 0
         self.succeeded_s = self.host.clock.monotonic_s()
         if answer.is_late:
@@ -271,6 +280,8 @@ class Connection:
         care.mirrored(self, answer, reply, now)
         if not tag.is_trial:
             care.answered(self, answer, reply, now)
+        if not reply.accepted and self._starts_bare(tag):
+            return
         if isinstance(tag.command, cmd.SendSetpoint) and answer.is_late and not tag.is_trial:
             newer = self.charger.newer_than(tag.command)
             if newer is not None and now < newer.setpoint.valid_until:
@@ -288,6 +299,8 @@ class Connection:
             return
         if failed.code not in UNSENT or failed.code == "InvalidAnswer":
             care.refused(self, failed, detail)
+            if self._starts_bare(tag):
+                return
         if isinstance(command, cmd.SendSetpoint) and failed.code in UNSENT:
             self._resolve(tag, reply)
             sent = failed.code != "NotSent"
@@ -299,6 +312,13 @@ class Connection:
             self._resolve(tag, reply)  # unknown, not refused: it will be installed again
             return
         self._settle(tag, reply, now)
+
+    def _starts_bare(self, tag: Tag) -> bool:
+        """A remote start whose profile was refused is sent once more without it: the fail-safe holds then [D-7]."""
+        if tag.is_trial or not isinstance(tag.command, cmd.StartSession) or PROFILE not in tag.request:
+            return False
+        self.send(replace(tag.command, first_a=None), tag.done)
+        return True
 
     def _count_failure(self, code: str) -> None:
         """Three calls in a row without any answer: the station opens a new link [G-47]."""

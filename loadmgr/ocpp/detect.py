@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from loadmgr.domain.traits import RateUnit, Traits, Zero
+from loadmgr.domain.traits import ProfileForm, RateUnit, Traits, Zero
 
 TRIGGERS_REFUSED = 3
 """So many refused triggers in a row and none is sent any more [G-24]."""
@@ -27,6 +27,8 @@ PLAIN_ENDS = frozenset({"EVDisconnected", "Remote", "DeAuthorized", "EmergencySt
 """Reasons that explain the end of a transaction by something else than a limit of zero."""
 SLOW_TIMEOUT_S = 90.0
 """Time for an answer of a station that was seen to need more than usual [G-47]."""
+OUR_IDS = 10_000, 40_000
+"""Ids of our profiles in 2.x, above what stations keep for external constraints [A-30]."""
 STACK_MAX = 9
 """Reported stack levels above this are nonsense [G-14]."""
 HOLD_S = 60.0
@@ -120,7 +122,7 @@ def _profile_claims(values: Mapping[str, str]) -> Iterator[Finding]:
             yield Finding(trait="periods_max", value=min(int(n_periods), 1024), evidence=_reports(name, values))
     name = "SmartChargingCtrlr.MaxExternalConstraintsId"
     top_id = _number(values.get(name))
-    if top_id is not None and top_id > 0:
+    if top_id is not None and top_id >= OUR_IDS[0]:  # else ours are above it anyway, and must not move [A-30]
         yield Finding(trait="min_profile_id", value=int(top_id), evidence=_reports(name, values))
 
 
@@ -192,6 +194,13 @@ def after_setpoint(before: Behaviour, current_a: float, *, accepted: bool) -> Ju
         return behaviour, ()
     evidence = f"it refused 0 A {n_refused} times in a row in several forms and takes more"
     return behaviour, (Finding(trait="zero", value=Zero.HOLD, evidence=evidence),)
+
+
+def after_failsafe(accepted: ProfileForm, refused: Sequence[ProfileForm]) -> tuple[Finding, ...]:
+    """The fail-safe was taken without a number of phases after the same was refused with one [G-26]."""
+    if accepted.has_phases or replace(accepted, has_phases=True) not in refused:
+        return ()
+    return (Finding(trait="has_phases", value=False, evidence="it took its fail-safe only without a number of phases"),)
 
 
 def after_end(before: Behaviour, reason: str, since_zero_s: float) -> Judged:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import logging
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import Coroutine
 from dataclasses import replace
 from http import HTTPStatus
 from types import TracebackType
-from typing import Any, Protocol, Self
-from urllib.parse import unquote
+from typing import Any, Self
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
@@ -25,9 +23,11 @@ from loadmgr.domain.params import ControlParams
 from loadmgr.ocpp.auth import Gatekeeper
 from loadmgr.ocpp.charger import Charger
 from loadmgr.ocpp.connection import Activity, Connection, Host
+from loadmgr.ocpp.identity import Directory, admitted_by, identity_of
 from loadmgr.ocpp.onboarding import Onboarding, Pace
 from loadmgr.ocpp.quirks import Knowledge, builtin
 from loadmgr.ocpp.session import Session as OcppSession
+from loadmgr.ocpp.sockets import Socket, choose, hang_up
 from loadmgr.ocpp.transactions import Transactions
 from loadmgr.ocpp.translation import Desk
 from loadmgr.ocpp.versions import ASSUMED, VERSIONS
@@ -44,19 +44,6 @@ BACKLOG = 4096
 REPLACED = (1000, "replaced by a newer connection")
 
 
-class Socket(Protocol):
-    """What one link needs of its transport; it raises ``ConnectionClosed`` or ``ConnectionError`` when it has ended."""
-
-    async def send(self, text: str, /) -> None:
-        """Send one text frame."""
-
-    async def close(self, code: int = 1000, reason: str = "") -> None:
-        """End the link."""
-
-    def __aiter__(self) -> AsyncIterator[str | bytes]:
-        """The frames that come in, until the link ends."""
-
-
 class Gateway:
     """OCPP central system of every version in ``VERSIONS``; an asynchronous context manager and a ``StationLink``.
 
@@ -70,9 +57,12 @@ class Gateway:
         self._host = host
         self._params = params
         self._listen = listen
-        self._keeper = Gatekeeper(settings.stations)
+        self._directory = Directory.of(settings.stations)
+        self._keeper = Gatekeeper(settings.stations, self._directory)
+        self._misnamed: set[StationId] = set()
         self._transactions = Transactions.remembered(remembered.sessions)
-        self._accepted = {s.station for s in remembered.stations}
+        self._accepted = {s.station for s in remembered.stations if s.failsafe_a is not None}
+        self._told = {s.station: s.traits for s in remembered.stations if s.traits is not None}
         self._links: dict[StationId, tuple[Connection, Socket]] = {}
         self._chargers: dict[StationId, Charger] = {}
         self._numbers = itertools.count(1)
@@ -87,12 +77,14 @@ class Gateway:
     # -- life ------------------------------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
+        for station in sorted(self._told.keys() & self._host.site.stations.keys()):  # the site file has the last word
+            self._host.take(*self._charger(station).news(self._host.clock.now()))
         self._server = await serve(
             self._serve,
             self._listen.host,
             self._listen.port,
             process_request=self._admit,
-            select_subprotocol=_choose,
+            select_subprotocol=choose,
             compression=None,
             max_size=self._settings.max_frame_bytes,
             max_queue=64,
@@ -130,7 +122,7 @@ class Gateway:
     @property
     def pending_replies(self) -> int:
         """Answers that wait for the disk."""
-        return sum(c.pending_replies for c, _ in self._links.values() if c.pending_replies)
+        return self.activity.n_replies_held
 
     def traffic(self, station: StationId) -> tuple[int, int] | None:
         """(frames handled, frames handed to the socket) of the open link of a station."""
@@ -158,38 +150,56 @@ class Gateway:
             for connection, socket in tuple(self._links.values()):
                 connection.on_time()
                 if connection.must_close is not None:
-                    self._spawn(_closed(socket, *connection.must_close))
+                    self._spawn(hang_up(socket, *connection.must_close))
 
     # -- handshake -------------------------------------------------------------------------------------------------
 
-    def _identity(self, request: Request) -> str | None:
-        prefix, _, last = request.path.partition("?")[0].rpartition("/")
-        return unquote(last) if prefix == self._settings.path else None
-
     def _admit(self, socket: ServerConnection, request: Request) -> Response | None:
         """Before the upgrade: path, identity and password. Unknown and wrong get the same answer [G01]."""
-        identity = self._identity(request)
+        identity = identity_of(request.path, self._settings.path)
         if identity is None:
             return socket.respond(HTTPStatus.NOT_FOUND, f"connect to {self._settings.path}/<identity>\n")
         address = str(socket.remote_address[0]) if socket.remote_address else ""
-        now_s = self._host.clock.monotonic_s()
         try:
             header = request.headers.get("Authorization")
         except LookupError:  # more than one header
             header = None
-        known = self._host.site.stations
-        if self._keeper.admits(identity, header, address, now_s) and StationId(identity) in known:
+        verdict = self._keeper.judge(identity, header, address, self._host.clock.monotonic_s())
+        if verdict.station is not None and verdict.station in self._host.site.stations:
+            if verdict.station != identity:
+                log.info("connects by an alias", extra={"station": verdict.station, "alias": identity})
             return None
-        log.warning("refused", extra={"station": identity[:48], "address": address})
+        self._refused(identity, address, verdict.resembles)
         response = socket.respond(HTTPStatus.UNAUTHORIZED, "unknown station or wrong password\n")
         response.headers["WWW-Authenticate"] = 'Basic realm="OCPP", charset="UTF-8"'
         return response
+
+    def _refused(self, identity: str, address: str, resembles: StationId | None) -> None:
+        """Tell the log; of a station that only writes its identity otherwise, tell its history as well, once [G-55]."""
+        if resembles is None:
+            log.warning("refused", extra={"station": identity[:48], "address": address})
+            return
+        remedy = admitted_by(identity[:64], resembles)
+        log.warning("refused", extra={"station": identity[:48], "address": address, "remedy": remedy})
+        if resembles not in self._misnamed:
+            self._misnamed.add(resembles)
+            self._host.take(
+                ev.CommandAnswered(
+                    at=self._host.clock.now(),
+                    no=next(self._numbers),
+                    station=resembles,
+                    command="Connect",
+                    accepted=False,
+                    detail=remedy,
+                )
+            )
 
     # -- one station -----------------------------------------------------------------------------------------------
 
     async def _serve(self, socket: ServerConnection) -> None:
         assert socket.request is not None  # the handshake is done  # noqa: S101
-        station = StationId(self._identity(socket.request) or "")
+        station = self._directory.find(identity_of(socket.request.path, self._settings.path) or "")
+        assert station is not None  # it was admitted  # noqa: S101
         chosen = socket.subprotocol
         if chosen is None:
             has_header = "Sec-WebSocket-Protocol" in socket.request.headers
@@ -236,6 +246,7 @@ class Gateway:
 
     def _connection(self, station: StationId, subprotocol: str) -> Connection:
         version = VERSIONS[subprotocol]
+        charger = self._charger(station)
         before = self._links.get(station)
         if before is not None and before[0].is_accepted:
             self._accepted.add(station)  # the link that this one replaces: the station has booted
@@ -247,10 +258,11 @@ class Gateway:
                 transactions=self._transactions,
                 heartbeat_s=self._settings.heartbeat_s,
                 accept=self._settings.accept,
+                dynamic=charger.dynamic,
             ),
             version=version,
             session=OcppSession(version.ocpp, timeout_s=self._params.call_timeout_s),
-            charger=self._charger(station),
+            charger=charger,
             timeout_s=self._params.call_timeout_s,
             stale_s=max(self._params.sample_interval_s + 10.0, 30.0),
             numbers=self._numbers,
@@ -266,6 +278,8 @@ class Gateway:
             access = self._settings.stations.get(station)
             operator = access.traits if access is not None else StationTraits()
             known = Charger(station=station, knowledge=Knowledge(rules=builtin(), operator=operator))
+            if station in self._told:
+                known.remember(self._told[station])
             self._chargers[station] = known
         return known
 
@@ -282,7 +296,7 @@ class Gateway:
         self.takeovers += 1
         log.warning("replaced", extra={"station": station})
         old[0].on_close()
-        self._spawn(_closed(old[1], *REPLACED))
+        self._spawn(hang_up(old[1], *REPLACED))
 
     def _gone(self, station: StationId, connection: Connection, reason: str) -> None:
         known = self._links.get(station)
@@ -367,16 +381,3 @@ class Gateway:
 
 def _pace() -> Pace:
     return Pace(without_boot_s=WITHOUT_BOOT_S, retry_s=FAILSAFE_RETRY_S)
-
-
-async def _closed(socket: Socket, code: int, reason: str) -> None:
-    with contextlib.suppress(ConnectionClosed, ConnectionError):
-        await socket.close(code, reason[:120])
-
-
-def _choose(_: ServerConnection, offered: Any) -> Subprotocol | None:
-    """Our preferred one of what the station offers; none: the handshake ends without the header (domain rule E.1)."""
-    for name in VERSIONS:
-        if name in offered:
-            return Subprotocol(name)
-    return None

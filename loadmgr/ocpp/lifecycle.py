@@ -18,6 +18,8 @@ GONE = frozenset({EvseStatus.AVAILABLE, EvseStatus.UNAVAILABLE, EvseStatus.RESER
 """With one of these reported, a transaction that began a while ago no longer runs [D-3]."""
 EMPTY = frozenset({EvseStatus.AVAILABLE, EvseStatus.RESERVED, EvseStatus.UNAVAILABLE})
 """States that a begun transaction proves wrong [B29]."""
+PRESENT = frozenset({EvseStatus.PREPARING, EvseStatus.CHARGING, EvseStatus.SUSPENDED_EV, EvseStatus.SUSPENDED_EVSE})
+"""With one of these reported, a car is there."""
 IDLE = frozenset({EvseStatus.UNKNOWN, EvseStatus.SUSPENDED_EV, EvseStatus.SUSPENDED_EVSE, EvseStatus.PREPARING, *GONE})
 """States that a measured draw proves wrong [G-77, G-79]."""
 STOP_SLACK_KWH = 1.0
@@ -26,21 +28,21 @@ ORPHAN_AGE = timedelta(days=6)
 
 
 def begun(
-    desk: Desk, start: Start, transaction: str, now: datetime, *, is_register_known: bool = True
+    desk: Desk, start: Start, transaction: str, now: datetime, *, is_register_known: bool = True, is_queued: bool = False
 ) -> tuple[Known, list[ev.Event]]:
     """A transaction that we did not know, and the events of its begin.
 
     One that still ran there is closed with its last register [C02]. A late word about a stay that is over makes a record
-    and no session: the car is gone, or a later transaction runs already [D-3, C05].
+    and no session: the car is gone, or a later transaction runs already [D-3, C05]. ``is_queued``: the station says that
+    it was offline then.
     """
     events: list[ev.Event] = []
     before = desk.transactions.open_on(start.evse)
     is_late = now - start.started_at > LIVE
-    is_past = is_late and (
-        before.start.started_at > start.started_at
-        if before is not None
-        else desk.transactions.reported(start.evse).status in GONE
-    )
+    if before is not None:
+        is_past = (is_late or is_queued) and before.start.started_at > start.started_at
+    else:
+        is_past = is_late and desk.transactions.reported(start.evse).status in GONE
     if before is not None and not is_past:
         events.append(inferred_end(desk, before, now, "NextTransaction"))
     known = desk.transactions.begin(start, transaction, is_open=not is_past)
@@ -53,6 +55,20 @@ def begun(
     if desk.transactions.reported(start.evse).status in EMPTY:
         events += status_events(desk, start.evse, EvseStatus.PREPARING, now)  # a free EVSE starts nothing [B29, G-79]
     return known, events
+
+
+def ended_unknown(
+    desk: Desk, start: Start, transaction: str, now: datetime, *, is_register_known: bool
+) -> tuple[Known | None, list[ev.Event]]:
+    """A transaction of which only the end is heard: it begins a record and never ends what runs there [D-3, G-74].
+
+    Nothing when it would have begun during the one that runs: whatever it means, it is not what runs there.
+    """
+    before = desk.transactions.open_on(start.evse)
+    if before is not None and before.start.started_at <= start.started_at:
+        return None, []
+    known = desk.transactions.begin(start, transaction, is_open=False)
+    return known, [_started(known, now, is_register_known=is_register_known)]
 
 
 def _started(known: Known, now: datetime, *, is_register_known: bool = True, is_back: bool = False) -> ev.SessionStarted:
@@ -113,7 +129,7 @@ def due(desk: Desk, now: datetime) -> list[ev.Event]:
             if reported.status is EvseStatus.AVAILABLE:
                 events.append(inferred_end(desk, known, now, "Lost"))
             else:
-                known.lost_after = None
+                known.lost_after, known.is_doubted = None, True
         if reported.waiting is not None:
             events += status_events(desk, evse, reported.waiting[0], now, reported.waiting[1])
     return events
@@ -188,6 +204,8 @@ def orphan(
     if desk.transactions.open_on(evses[0]) is not None:
         return  # whatever it means, it is not what runs there
     begin_kwh, end_kwh = registers
+    if begin_kwh is None and desk.transactions.was_closed_with(evses[0], end_kwh):
+        return  # an end told before, under another id [G-72]
     start = Start(
         evse=evses[0],
         started_at=ended_at,

@@ -7,15 +7,14 @@ import itertools
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
 
 from loadmgr.domain import commands as cmd
 from loadmgr.domain.ids import EvseId, StationId
 from loadmgr.domain.params import ControlParams
-from loadmgr.domain.site import Site
-from loadmgr.domain.traits import Kind, ProfileForm, Purpose, Traits
+from loadmgr.domain.traits import Kind, ProfileForm
 from loadmgr.ocpp import care, detect, takeover
 from loadmgr.ocpp.connection import Connection
+from loadmgr.ocpp.failsafes import failsafe, failsafe_forms
 from loadmgr.ocpp.reply import Reply
 from loadmgr.ocpp.versions import Version
 
@@ -43,31 +42,6 @@ class Pace:
 
     without_boot_s: float = 10.0
     retry_s: tuple[float, ...] = (2.0, 10.0, 30.0, 60.0)
-
-
-def failsafe(site: Site, station: StationId, no: int, now: datetime, form: ProfileForm) -> cmd.InstallFailsafe:
-    """The layers that hold without us: per EVSE the lowest fail-safe of the station, for the sum its hardware."""
-    evses = [site.evses[e] for e in site.stations[station].evses]
-    return cmd.InstallFailsafe(
-        no=no,
-        station=station,
-        failsafe_a=min(e.failsafe_a for e in evses),
-        station_max_a=sum(e.caps.current_max_a for e in evses),
-        n_phases=max(e.caps.n_phases for e in evses),
-        made_at=now,
-        form=form,
-        voltage_v=evses[0].caps.voltage_v,
-    )
-
-
-def failsafe_forms(traits: Traits) -> tuple[ProfileForm, ...]:
-    """How to dress the fail-safe, in order of trial: the units of the charger, with phases told, then without [A-40]."""
-    told = (True, False) if traits.has_phases else (False,)
-    return tuple(
-        ProfileForm(purpose=Purpose.STATION_DEFAULT, unit=unit, stack=0, kind=traits.kind, has_phases=has_phases)
-        for has_phases in told
-        for unit in traits.rate_units
-    )
 
 
 async def configure(
@@ -150,15 +124,20 @@ class Onboarding:
 
     async def _failsafe(self, waits_s: Iterable[float]) -> bool:
         """Install the layers that hold without us, before all other work [G-45]; every form before each wait."""
+        charger = self._link.charger
         for wait_s in waits_s:
-            for form in failsafe_forms(self._link.charger.traits):
+            refused: list[ProfileForm] = []
+            for form in failsafe_forms(charger.traits):
                 no, now = next(self._link.numbers), self._clock.now()
                 reply = await self._ask(failsafe(self._link.desk.site, self._station, no, now, form))
                 if reply.accepted:
+                    charger.learn(detect.after_failsafe(form, refused))
+                    self._link.heed()
                     return True
                 if reply.detail.startswith(("Timeout", "Closed")):
                     await self._listen(reply)
                     break  # unknown, not refused: the same form again
+                refused.append(form)
             await self._clock.sleep(wait_s)
         return False
 

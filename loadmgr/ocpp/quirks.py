@@ -17,6 +17,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, model_validator
 
+from loadmgr.domain.events import TraitsKnown
 from loadmgr.domain.traits import Expiry, Kind, Purpose, Traits, Zero
 from loadmgr.errors import Problem, SettingsError
 from loadmgr.ocpp.detect import Finding
@@ -182,6 +183,26 @@ class Knowledge:
         """True while nothing is known that differs from the standard."""
         return not self.evidence
 
+    @property
+    def observed(self) -> tuple[str, ...]:
+        """Traits that stand because they were seen; the site file says nothing of them."""
+        said_of = given_of(self.operator)
+        return tuple(trait for trait in self.learned if trait not in said_of)
+
+    def remember(self, told: TraitsKnown) -> None:
+        """What was seen of the product in an earlier run; traits of which this version knows nothing are left out."""
+        known = {f.name for f in fields(Traits)}
+        if told.product:
+            vendor, model, firmware = told.product
+            self.product = Product(vendor=vendor, model=model, firmware=firmware)
+        for trait in told.learned:
+            if trait not in known:
+                continue
+            lines = (line.partition(": ")[2] for line in told.evidence if line.startswith(f"{trait} = "))
+            evidence = next(lines, "seen before the restart")
+            self.learned[trait] = Finding(trait=trait, value=getattr(told.traits, trait), evidence=evidence)
+        self._resolve()
+
     def named(self, product: Product) -> bool:
         """The charger said who it is. What was observed of another firmware is forgotten [A-41]. True: news."""
         if product == self.product:
@@ -196,6 +217,11 @@ class Knowledge:
         """Take findings in; a later one of the same trait wins. True when that changed what is known."""
         for finding in findings:
             (self.claimed if finding.is_claim else self.learned)[finding.trait] = finding
+        return self._resolve()
+
+    def forget(self, trait: str) -> bool:
+        """What was observed of a trait does not hold any more. True when that changed what is known."""
+        self.learned.pop(trait, None)
         return self._resolve()
 
     def _resolve(self) -> bool:

@@ -21,6 +21,10 @@ GAP = timedelta(minutes=5)
 """A power holds for this long; a longer silence adds nothing to the integral."""
 RESET_KWH = 0.0015
 COMPARED_N = 20
+UNITS = 1.0, 1000.0, 0.001
+"""What a reading may have to be multiplied by where kWh and Wh are mixed up [C-21, G-91]."""
+UNIT_LEAST_KWH = 0.1
+"""Below this a register is too young to tell units apart."""
 
 Point = tuple[datetime, float]
 
@@ -43,6 +47,18 @@ class Register:
         self.estimated_kwh, self.power, self.interval_at = 0.0, None, None
         if register_kwh is not None:
             self._accept((at, register_kwh))
+
+    def unit_of(self, at: datetime, register_kwh: float, most_kw: float) -> float:
+        """The factor with which a reading goes on where the last one stood: 1, or a thousand up or down [C-21, G-91].
+
+        1 as well where none fits: then the register itself did something (rule C.5).
+        """
+        if self.last is None or self.waiting is not None or self.last[1] < UNIT_LEAST_KWH:
+            return 1.0
+        bound_kwh = _most_kwh(abs(at - self.last[0]), most_kw)
+        low_kwh = self.last[1] - (RESET_KWH if at >= self.last[0] else bound_kwh)
+        fitting = (f for f in UNITS if low_kwh <= register_kwh * f <= self.last[1] + bound_kwh)
+        return next(fitting, 1.0)
 
     def read(self, at: datetime, register_kwh: float, most_kw: float) -> str:
         """Take a reading in; returns what is odd about it: "", ``jump``, ``impossible`` or ``exchanged`` (rule C.5).
@@ -126,13 +142,13 @@ class Register:
             self.power = (at, power_kw)
         return self.estimated_kwh
 
-    def compare(self, compared: Compared | None, power_kw: float | None) -> None:
-        """Keep evidence for the units of the station [C-21]."""
+    def compare(self, compared: Compared | None, power_kw: float | None, unit: float = 1.0) -> None:
+        """Keep evidence for the units of the station [C-21]; ``unit``: what the reading was multiplied by."""
         if compared is not None:
             self.compared.append(compared)
         grown_kw = self.power_kw()
         if grown_kw is not None and power_kw is not None and power_kw > 0.0:
-            self.energies.append(EnergyCompared(register_kw=grown_kw, power_kw=power_kw))
+            self.energies.append(EnergyCompared(register_kw=grown_kw / unit, power_kw=power_kw))
 
 
 def _most_kwh(since: timedelta, most_kw: float) -> float:

@@ -23,6 +23,11 @@ class Reply:
 
 Done = asyncio.Future[Reply]
 
+PROFILE = "chargingProfile"
+"""Where a remote start of any version carries one."""
+WITHOUT_PROFILE = "without a profile"
+"""Detail of a remote start that was accepted and brought no limit to the station [D-7]."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tag:
@@ -52,11 +57,12 @@ def event_of(tag: Tag, reply: Reply, now: datetime) -> ev.Event:
                 detail=reply.detail[:200],
             )
         case _:
+            is_bare = isinstance(command, cmd.StartSession) and reply.accepted and PROFILE not in tag.request
             return ev.CommandAnswered(
                 at=now,
                 no=command.no,
                 station=command.station,
                 command=type(command).__name__,
                 accepted=reply.accepted,
-                detail=reply.detail[:2000],
+                detail=WITHOUT_PROFILE if is_bare else reply.detail[:2000],
             )

@@ -37,6 +37,10 @@ def samples(
     for said_at, readings in sorted(entries, key=lambda e: (e[0] or now).timestamp()):
         found = measure(readings, evse, desk.traits, n_used=n_used)
         found = replace(found, measured=_with_offset(found.measured, desk, known))
+        unit = 1.0
+        if evse is not None and found.measured.energy_kwh is not None:
+            unit = unit_of(desk, evse, found.measured.energy_kwh, said_at or now)
+            found = replace(found, measured=replace(found.measured, energy_kwh=found.measured.energy_kwh * unit))
         if is_history:
             found = replace(found, quality=Quality.HISTORY)
         before_kwh = known.last_register_kwh if known is not None else 0.0
@@ -45,12 +49,22 @@ def samples(
             yield event
             continue
         register = desk.transactions.register_of(evse.id)
-        yield _enriched(register, event, found, (evse, known))
+        yield _enriched(register, event, (found, unit), (evse, known))
         if known is not None:
             known.before_kwh = before_kwh
             if register.waiting is not None:
                 known.last_register_kwh = before_kwh  # it may be a glitch (rule C.5)
             yield from _needs(known, found.told, now)
+
+
+def unit_of(desk: Desk, evse: Evse, register_kwh: float, at: datetime) -> float:
+    """What a reading must be multiplied by to go on where the register of its EVSE stood: 1, 1000 or 0.001.
+
+    Stations mix kWh and Wh up in some of their messages only, so one factor per station cannot serve all [C-21, G-91].
+    """
+    if desk.traits.has_session_register:
+        return 1.0  # it begins anew with every session: nothing goes on
+    return desk.transactions.register_of(evse.id).unit_of(at, register_kwh, full_power_kw(evse.caps))
 
 
 def is_drawing(event: ev.MeterSample) -> bool:
@@ -71,10 +85,14 @@ def _with_offset(measured: Measured, desk: Desk, known: Known | None) -> Measure
 
 
 def _enriched(
-    register: Register, event: ev.MeterSample, found: Measurement, owner: tuple[Evse, Known | None]
+    register: Register, event: ev.MeterSample, said: tuple[Measurement, float], owner: tuple[Evse, Known | None]
 ) -> ev.MeterSample:
-    """A live sample with what follows from the samples before it (rules C.4, C.5)."""
+    """A live sample with what follows from the samples before it (rules C.4, C.5).
+
+    ``said`` = (what it says, the factor that its register was multiplied by).
+    """
     evse, known = owner
+    found, unit = said
     measured, quality, at = event.measured, event.quality, event.measured_at
     anomaly = ""
     if measured.energy_kwh is not None:
@@ -89,7 +107,7 @@ def _enriched(
             current_a = spread_a(evse, power_kw, known.n_phases if known is not None else None)
             measured, quality = replace(measured, power_kw=power_kw, current_a=current_a), Quality.DERIVED
     else:
-        register.compare(found.compared, measured.power_kw if not anomaly else None)
+        register.compare(found.compared, measured.power_kw if not anomaly else None, unit)
     if anomaly:
         measured = replace(measured, anomaly=anomaly)
     return replace(event, measured=measured, quality=quality)

@@ -10,6 +10,8 @@ from typing import Any
 
 import jsonschema_rs
 
+from loadmgr.ocpp import tidying
+
 Json = dict[str, Any]  # a JSON object of whatever shape; the schema says which
 
 _FOLDERS = {"1.6": "v16", "2.0.1": "v201", "2.1": "v21"}
@@ -37,33 +39,78 @@ class Breach:
     detail: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """A payload that was checked; ``notes``: what was done to make it valid."""
+
+    payload: Json
+    breach: Breach | None = None
+    notes: tuple[str, ...] = ()
+
+
 def spelt(code: str, ocpp: str) -> str:
     """An error code as this version spells it [0-7]."""
     return _SPELLING_16.get(code, code) if ocpp == "1.6" else code
 
 
 @cache
-def _validator(ocpp: str, action: str, is_request: bool) -> Any:  # jsonschema_rs has one class per draft
-    suffix = "" if is_request else "Response"
-    if ocpp != "1.6" and is_request and action not in UNCONFIRMED:
-        suffix = "Request"
-    place = files("ocpp") / _FOLDERS[ocpp] / "schemas" / f"{action}{suffix}.json"
-    if not action.isalnum() or not place.is_file():
+def _names(ocpp: str) -> frozenset[str]:
+    """The files of a version, without their ending."""
+    folder = files("ocpp") / _FOLDERS[ocpp] / "schemas"
+    return frozenset(f.name.removesuffix(".json") for f in folder.iterdir() if f.name.endswith(".json"))
+
+
+def _name(ocpp: str, action: str, *, is_request: bool) -> str:
+    if not is_request:
+        return f"{action}Response"
+    return action if ocpp == "1.6" or action in UNCONFIRMED else f"{action}Request"
+
+
+@cache
+def _schema(ocpp: str, name: str) -> Json:
+    place = files("ocpp") / _FOLDERS[ocpp] / "schemas" / f"{name}.json"
+    found: Json = json.loads(place.read_text(encoding="utf-8-sig"))
+    return found
+
+
+@cache
+def _made(ocpp: str, name: str, *, is_tidied: bool = False) -> Any:  # jsonschema_rs has one class per draft
+    schema = _schema(ocpp, name)
+    return jsonschema_rs.validator_for(tidying.relaxed(schema) if is_tidied else schema, validate_formats=False)
+
+
+def _validator(ocpp: str, action: str, *, is_request: bool, is_tidied: bool = False) -> Any:
+    """The validator of a message, or ``None``; names that do not exist are not kept, whatever stations make up."""
+    name = _name(ocpp, action, is_request=is_request)
+    if name not in _names(ocpp) or (is_request and action.endswith("Response")):
         return None
-    schema = json.loads(place.read_text(encoding="utf-8-sig"))
-    return jsonschema_rs.validator_for(schema, validate_formats=False)
+    return _made(ocpp, name, is_tidied=is_tidied)
+
+
+@cache
+def _shape(ocpp: str, name: str) -> tidying.Shape:
+    schema = _schema(ocpp, name)
+
+    def judge_of(part: Json) -> tidying.Judge:
+        draft = {"$schema": schema["$schema"]} if "$schema" in schema else {}
+        judge: tidying.Judge = jsonschema_rs.validator_for(
+            tidying.relaxed({**part, **draft}), validate_formats=False
+        ).is_valid
+        return judge
+
+    return tidying.shape_of(schema, judge_of)
 
 
 def is_known(ocpp: str, action: str) -> bool:
     """True when the version defines this action."""
-    return _validator(ocpp, action, True) is not None
+    return _validator(ocpp, action, is_request=True) is not None
 
 
-def breach(ocpp: str, action: str, payload: Json, *, is_request: bool) -> Breach | None:
-    """``None`` when the payload is valid, else the first breach."""
+def breach(ocpp: str, action: str, payload: Json, *, is_request: bool, is_tidied: bool = False) -> Breach | None:
+    """``None`` when the payload is valid, else the first breach; one that was tidied may have no measurements left."""
     if action in UNCONFIRMED and not is_request and is_known(ocpp, action):
         return None if not payload else Breach(code="FormatViolation", detail=f"{action}: its answer is empty")
-    validator = _validator(ocpp, action, is_request)
+    validator = _validator(ocpp, action, is_request=is_request, is_tidied=is_tidied)
     if validator is None:
         return Breach(code="NotImplemented", detail=f"action {action!r} is not part of OCPP {ocpp}")
     if validator.is_valid(payload):
@@ -78,12 +125,17 @@ def breach(ocpp: str, action: str, payload: Json, *, is_request: bool) -> Breach
     )
 
 
-def tidied(value: Any) -> Any:  # any JSON value
-    """What real stations send, made checkable: nulls of optional fields dropped, 20000.0 read as 20000 [0-16, G-57]."""
-    if isinstance(value, dict):
-        return {k: tidied(v) for k, v in value.items() if v is not None}
-    if isinstance(value, list):
-        return [tidied(v) for v in value]
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        return int(value)
-    return value
+def tidied(ocpp: str, action: str, payload: Json, *, is_request: bool) -> tuple[Json, tuple[str, ...]]:
+    """What a station sent, in the form of the schema, and what was done to it (``loadmgr.ocpp.tidying``)."""
+    if _validator(ocpp, action, is_request=is_request) is None:
+        return payload, ()
+    return tidying.tidied(_shape(ocpp, _name(ocpp, action, is_request=is_request)), action, payload)
+
+
+def checked(ocpp: str, action: str, payload: Json, *, is_request: bool, is_lenient: bool) -> Checked:
+    """The payload to use and what is wrong with it. A valid one is taken as it is; a lenient reader tidies others first."""
+    found = breach(ocpp, action, payload, is_request=is_request)
+    if found is None or not is_lenient:
+        return Checked(payload=payload, breach=found)
+    payload, notes = tidied(ocpp, action, payload, is_request=is_request)
+    return Checked(payload=payload, breach=breach(ocpp, action, payload, is_request=is_request, is_tidied=True), notes=notes)

@@ -8,7 +8,6 @@ objection to an answer (CALLRESULTERROR) and a message without one (SEND).
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import uuid
 from collections import OrderedDict, deque
@@ -17,25 +16,28 @@ from typing import Any
 
 import orjson
 
-from loadmgr.ocpp.schemas import UNCONFIRMED, Json, breach, is_known, spelt, tidied
+from loadmgr.ocpp.schemas import UNCONFIRMED, Checked, Json, breach, checked, is_known, spelt
+from loadmgr.ocpp.wire import WireError, parsed, readable_id
 
 log = logging.getLogger(__name__)
 
 CALL, CALLRESULT, CALLERROR, CALLRESULTERROR, SEND = 2, 3, 4, 5, 6
 SINCE_21 = frozenset({CALLRESULTERROR, SEND})
-ID_MAX = 36
 LATE_S = 600.0
 ANSWERS_KEPT = 32
-DEPTH_MAX = 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incoming:
-    """A valid CALL of the station, to be answered with ``reply`` or ``refuse``; to a SEND these send nothing."""
+    """A valid CALL of the station, to be answered with ``reply`` or ``refuse``; to a SEND these send nothing.
+
+    ``notes``: what had to be done to make it valid.
+    """
 
     id: str
     action: str
     payload: Json
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,7 @@ class Answered:
     action: str
     payload: Json
     is_late: bool = False
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,16 +91,14 @@ class _Call:
     deadline_s: float = 0.0
 
 
-class DuplicateKeyError(ValueError):
-    """A JSON object names a key twice [B07]."""
-
-
 @dataclass(slots=True)
 class Session:
     """State of one connection speaking OCPP ``ocpp`` (``1.6``, ``2.0.1`` or ``2.1``)."""
 
     ocpp: str
     timeout_s: float = 30.0
+    is_lenient: bool = True
+    """What breaks the schema is put into its form where that is possible [G-57 to G-60]."""
     faults: int = 0
     unknown_answers: int = 0
     disputed_answers: int = 0
@@ -139,19 +140,13 @@ class Session:
 
     def _parse(self, text: str) -> list[Any] | Fault:
         try:
-            if _depth(text) > DEPTH_MAX:
-                raise ValueError(f"nested deeper than {DEPTH_MAX}")
-            frame = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_number)
-        except ValueError as error:
-            self._error(_readable_id(text), "RpcFrameworkError", "not JSON")
-            return Fault(detail=f"not JSON: {str(error)[:100]}")
-        if not isinstance(frame, list) or not 3 <= len(frame) <= 5 or isinstance(frame[0], bool):
-            self._error("-1", "RpcFrameworkError", "not an OCPP-J array")
-            return Fault(detail="not an OCPP-J array")
-        if not isinstance(frame[1], str) or not 0 < len(frame[1]) <= ID_MAX:
-            self._error("-1", "RpcFrameworkError", "message id must be a text of 1 to 36 characters")
-            return Fault(detail="message id missing or too long")
-        return frame
+            return parsed(text)
+        except WireError as error:
+            if error.is_json:
+                self._error("-1", "RpcFrameworkError", str(error))
+                return Fault(detail=str(error))
+            self._error(readable_id(text), "RpcFrameworkError", "not JSON")
+            return Fault(detail=f"not JSON: {error}")
 
     def _error(self, message_id: str, code: str, detail: str) -> None:
         if self.ocpp == "1.6" and code == "RpcFrameworkError":
@@ -181,20 +176,20 @@ class Session:
         if not is_known(self.ocpp, action):
             self._error(message_id, "NotImplemented", f"action {action[:50]!r} is unknown")
             return [Fault(detail=f"unknown action {action[:50]!r}")]
-        found = breach(self.ocpp, action, payload, is_request=True)
-        if found is not None:
-            payload = tidied(payload)
-            found = breach(self.ocpp, action, payload, is_request=True)
-        if found is not None:
+        found = self._checked(action, payload, is_request=True)
+        if found.breach is not None:
             self.faults += 1
-            self._error(message_id, found.code, found.detail)
-            return [Fault(detail=found.detail)]
+            self._error(message_id, found.breach.code, found.breach.detail)
+            return [Fault(detail=found.breach.detail)]
         self._pending.add(message_id)
         self._asked[message_id] = question
         self._actions[message_id] = action
         while len(self._actions) > ANSWERS_KEPT:
             self._actions.popitem(last=False)
-        return [Incoming(id=message_id, action=action, payload=payload)]
+        return [Incoming(id=message_id, action=action, payload=found.payload, notes=found.notes)]
+
+    def _checked(self, action: str, payload: Json, *, is_request: bool) -> Checked:
+        return checked(self.ocpp, action, payload, is_request=is_request, is_lenient=self.is_lenient)
 
     def _send_in(self, frame: list[Any]) -> list[Result]:
         """A message that wants no answer, not even an error; it gets an id of ours, so that none can be sent [0-19]."""
@@ -202,17 +197,14 @@ class Session:
             self.faults += 1
             return [Fault(detail="malformed SEND")]
         action, payload = frame[2], frame[3]
-        found = breach(self.ocpp, action, payload, is_request=True)
-        if found is not None:
-            payload = tidied(payload)
-            found = breach(self.ocpp, action, payload, is_request=True)
-        if found is not None or action not in UNCONFIRMED:
+        found = self._checked(action, payload, is_request=True)
+        if found.breach is not None or action not in UNCONFIRMED:
             self.faults += 1
-            detail = found.detail if found is not None else f"{action} must be sent as a CALL"
+            detail = found.breach.detail if found.breach is not None else f"{action} must be sent as a CALL"
             return [Fault(detail=f"SEND: {detail}")]
         own_id = str(uuid.uuid4())
         self._unanswered.add(own_id)
-        return [Incoming(id=own_id, action=action, payload=payload)]
+        return [Incoming(id=own_id, action=action, payload=found.payload, notes=found.notes)]
 
     def _dispute_in(self, frame: list[Any]) -> list[Result]:
         """The station did not take an answer of ours: ours was valid by the schema, so it is told to people only."""
@@ -306,14 +298,11 @@ class Session:
         payload = frame[2]
         if not isinstance(payload, dict):
             return Failed(tag=made.tag, action=made.action, code="InvalidAnswer", detail="payload is no object")
-        found = breach(self.ocpp, made.action, payload, is_request=False)
-        if found is not None:
-            payload = tidied(payload)
-            found = breach(self.ocpp, made.action, payload, is_request=False)
-        if found is not None:
+        found = self._checked(made.action, payload, is_request=False)
+        if found.breach is not None:
             self.faults += 1
-            return Failed(tag=made.tag, action=made.action, code="InvalidAnswer", detail=found.detail)
-        return Answered(tag=made.tag, action=made.action, payload=payload, is_late=is_late)
+            return Failed(tag=made.tag, action=made.action, code="InvalidAnswer", detail=found.breach.detail)
+        return Answered(tag=made.tag, action=made.action, payload=found.payload, is_late=is_late, notes=found.notes)
 
     # -- time ------------------------------------------------------------------------------------------------------
 
@@ -342,57 +331,6 @@ class Session:
         return [Failed(tag=c.tag, action=c.action, code="Closed", detail="connection lost") for c in open_calls]
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> Json:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise DuplicateKeyError("a key stands twice in one object")
-    return found
-
-
-def _number(text: str) -> float:
-    """20000.0 where the schema says integer is 20000 (an ``int`` is a ``float`` to the type checker)."""
-    found = float(text)
-    return int(found) if found.is_integer() and abs(found) < 2**53 else found
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON number")
-
-
 def _digest(action: str, payload: Json) -> bytes:
     """A short form of a question, whatever numbers and characters it holds."""
     return hashlib.blake2b(repr((action, payload)).encode(errors="surrogatepass"), digest_size=16).digest()
-
-
-def _depth(text: str) -> int:
-    """Deepest nesting of brackets outside strings, cheap for ordinary frames."""
-    if text.count("[") + text.count("{") <= DEPTH_MAX:
-        return 0
-    depth = deepest = 0
-    in_string = escaped = False
-    for char in text:
-        if in_string:
-            if escaped:
-                escaped = False
-            elif char == "\\":
-                escaped = True
-            elif char == '"':
-                in_string = False
-        elif char == '"':
-            in_string = True
-        elif char in "[{":
-            depth += 1
-            deepest = max(deepest, depth)
-            if deepest > DEPTH_MAX:
-                return deepest
-        elif char in "]}":
-            depth -= 1
-    return deepest
-
-
-def _readable_id(text: str) -> str:
-    """The message id of a broken CALL, if one can be read, else "-1" [0-4]."""
-    parts = text[:120].split('"')
-    if text[:12].lstrip().startswith("[2") and len(parts) > 2 and 0 < len(parts[1]) <= ID_MAX:
-        return parts[1]
-    return "-1"

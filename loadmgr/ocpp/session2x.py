@@ -12,9 +12,9 @@ from loadmgr.domain.events import EvseStatus
 from loadmgr.domain.ids import EvseId, evse_id
 from loadmgr.ocpp import lifecycle
 from loadmgr.ocpp.metering import measure
-from loadmgr.ocpp.sampling import Entry, samples
+from loadmgr.ocpp.sampling import Entry, samples, unit_of
 from loadmgr.ocpp.transactions import Known, Start
-from loadmgr.ocpp.translation import Desk, Handled, end_event
+from loadmgr.ocpp.translation import LIVE, Desk, Handled, end_event
 
 STARTED, UPDATED, ENDED = "Started", "Updated", "Ended"
 RESUMED = "TxResumed"
@@ -80,11 +80,13 @@ def take(desk: Desk, said: Said, now: datetime) -> Handled:
         known = _begin(desk, said, handled, now)
         if known is None:
             return handled
-    elif not known.is_open and not said.is_offline and said.kind != ENDED:  # the queue of a car that is gone revives nothing
+    elif not known.is_open and _goes_on(desk, known, said, now):
         handled.events += lifecycle.revived(desk, known, now)
         handled.must_last = bool(handled.events)
     if said.seq_no <= known.last_seq_no and said.kind != ENDED and said.trigger != RESUMED:
         return handled
+    if 0 <= known.last_seq_no < said.seq_no - 1:
+        known.is_doubted = True  # a message between them is missing [D-22]
     known.last_seq_no = max(known.last_seq_no, said.seq_no)
     known.lost_after = None
     evse = known.start.evse
@@ -97,6 +99,16 @@ def take(desk: Desk, said: Said, now: datetime) -> Handled:
     if said.kind == ENDED:
         _end(desk, known, said, (handled, measured), now)
     return handled
+
+
+def _goes_on(desk: Desk, known: Known, said: Said, now: datetime) -> bool:
+    """Does this show that a transaction whose end we inferred still runs? What waited in a queue does not [D-3]."""
+    if said.is_offline or said.kind == ENDED:
+        return False
+    if said.trigger == RESUMED:
+        return True
+    is_live = abs(now - said.at) <= LIVE or desk.transactions.reported(known.start.evse).status in lifecycle.PRESENT
+    return is_live and said.seq_no > known.last_seq_no
 
 
 def _number(evse: EvseId) -> int:
@@ -145,18 +157,32 @@ def _begin(desk: Desk, said: Said, handled: Handled, now: datetime) -> Known | N
         return None  # acknowledged, but there is no EVSE to attribute it to
     registers = (measure(readings, evse, desk.traits).measured.energy_kwh for _, readings in said.entries)
     register = next((r for r in registers if r is not None), None)
+    if register is not None:
+        register *= unit_of(desk, evse, register, _begin_at(said))
     start = Start(
         evse=evse_id(desk.station, number),
-        started_at=said.at,
+        started_at=_begin_at(said),
         meter_start_kwh=0.0 if register is None else register,
         id_tag=said.id_tag,
     )
-    known, events = lifecycle.begun(desk, start, said.transaction, now, is_register_known=register is not None)
+    is_told = register is not None
+    if said.kind == ENDED:
+        known, events = lifecycle.ended_unknown(desk, start, said.transaction, now, is_register_known=is_told)
+    else:
+        known, events = lifecycle.begun(
+            desk, start, said.transaction, now, is_register_known=is_told, is_queued=said.is_offline
+        )
     handled.events += events
-    handled.must_last = True
+    handled.must_last = bool(events)
     if said.reservation is not None:
         handled.events.append(ev.ReservationEnded(at=now, reservation=said.reservation, reason="used"))
     return known
+
+
+def _begin_at(said: Said) -> datetime:
+    """When a transaction began as far as this message tells; an end may carry values from its begin on."""
+    times = [at for at, _ in said.entries if at is not None] if said.kind == ENDED else []
+    return min([said.at, *times])
 
 
 def _end(desk: Desk, known: Known, said: Said, made: tuple[Handled, list[ev.Event]], now: datetime) -> None:

@@ -17,6 +17,8 @@ from loadmgr.ocpp.registers import Register
 ID_MAX = 2**31 - 1
 LOST_AFTER = timedelta(seconds=60)
 """A transaction may go on after a reboot; when the connector says that it is free this much later, it is lost [D-6]."""
+WH_KWH = 0.0005
+"""Registers that differ by less are the same."""
 FLOOD_N, FLOOD_S = 20, 3.0
 """So many changes of state are taken at once, then one in this time; a flood changes nothing but its last word."""
 INFERRED = frozenset({"EVDisconnected", "Lost", "NextTransaction", "Offline"})
@@ -58,6 +60,8 @@ class Known:
     """What the car last said that it wants."""
     lost_after: datetime | None = None
     """Set by a reboot: when this is over and the connector is free, the transaction is lost [D-6]."""
+    is_doubted: bool = False
+    """2.x: something of it is missing; the station is asked whether it still runs [D-22]."""
 
 
 @dataclass(slots=True)
@@ -137,13 +141,21 @@ class Transactions:
         """The transaction that runs on an EVSE."""
         return self._open.get(evse)
 
+    def was_closed_with(self, evse: EvseId, register_kwh: float) -> bool:
+        """Did a transaction of this EVSE end with this register, to the Wh?"""
+        ended = (k for k in self._by_id.values() if k.start.evse == evse and not k.is_open)
+        return any(abs(k.last_register_kwh - register_kwh) < WH_KWH for k in ended)
+
     def register_of(self, evse: EvseId) -> Register:
         """What the meter of an EVSE did lately."""
         return self._registers.setdefault(evse, Register())
 
     def reported(self, evse: EvseId) -> Reported:
         """What an EVSE last said of its state."""
-        return self._reported.setdefault(evse, Reported())
+        found = self._reported.get(evse)
+        if found is None:
+            found = self._reported[evse] = Reported()
+        return found
 
     def is_foreign(self, station: StationId, transaction: str) -> bool:
         """Does another station run or know a transaction of this id [B16, B18]?"""

@@ -92,4 +92,6 @@ def end_event(
 ) -> ev.SessionEnded:
     """Note the end of a transaction and make its event."""
     desk.transactions.end(known)
+    if meter_stop_kwh is not None:
+        known.last_register_kwh = meter_stop_kwh
     return ev.SessionEnded(at=now, session=known.session, ended_at=ended_at, meter_stop_kwh=meter_stop_kwh, reason=reason)

@@ -46,13 +46,13 @@ class LockStepClock:
 
     def __init__(self, start_at: datetime) -> None:
         self._start_at = start_at
-        self._now_s = 0.0
+        self._now, self._now_s = start_at, 0.0
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
         self._order = itertools.count()
 
     def now(self) -> datetime:
         """Simulated wall time."""
-        return self._start_at + timedelta(seconds=self._now_s)
+        return self._now
 
     def monotonic_s(self) -> float:
         """Simulated seconds since the start."""
@@ -73,7 +73,7 @@ class LockStepClock:
             heapq.heappop(self._sleepers)  # cancelled
         if not self._sleepers or self._sleepers[0][0] > until_s:
             return False
-        self._now_s = max(self._now_s, self._sleepers[0][0])
+        self._move_to(self._sleepers[0][0])
         while self._sleepers and self._sleepers[0][0] <= self._now_s:
             waiting = heapq.heappop(self._sleepers)[2]
             if not waiting.done():
@@ -89,7 +89,11 @@ class LockStepClock:
         await self._settle(in_flight)
         while self._wake_next(until_s):
             await self._settle(in_flight)
-        self._now_s = max(self._now_s, until_s)
+        self._move_to(until_s)
+
+    def _move_to(self, at_s: float) -> None:
+        if at_s > self._now_s:
+            self._now, self._now_s = self._start_at + timedelta(seconds=at_s), at_s
 
     async def _settle(self, in_flight: Callable[[], str]) -> None:
         quiet = 0

@@ -107,4 +107,4 @@ class Mangler:
             value = -5000.0 if self.n_samples % (2 * GLITCH_EVERY) == 0 else 1e6  # G-100
         if faults.odd_spelling:
             unit = unit.lower()  # G-58
-        return replace(reading, value=value, unit=unit)
+        return reading if value == reading.value and unit == reading.unit else replace(reading, value=value, unit=unit)

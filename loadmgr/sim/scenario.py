@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -59,6 +60,8 @@ class Simulation:
     activity: Activity = field(default_factory=Activity)
     n_apps_busy: int = 0
     _quiet: tuple[int, int] = (-1, -1)
+    _busiest: Twin | None = None
+    """The twin that was found busy last: it is looked at first."""
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     @property
@@ -77,14 +80,17 @@ class Simulation:
         seen = (self.gateway.activity.n, self.activity.n)
         if seen == self._quiet:
             return ""
-        for twin in self.twins.values():
+        twins = self.twins.values() if self._busiest is None else itertools.chain((self._busiest,), self.twins.values())
+        for twin in twins:
             traffic = self.gateway.traffic(twin.id)
             link = twin.uplink
             if link.is_busy or twin.is_connected != (traffic is not None):
+                self._busiest = twin
                 return f"{twin.id} connects or disconnects"
             if traffic is not None and (link.n_sent != traffic[0] or link.n_handled != traffic[1]):
+                self._busiest = twin
                 return f"{twin.id}: sent {link.n_sent}, handled {traffic[0]}; got {link.n_handled} of {traffic[1]}"
-        self._quiet = seen
+        self._quiet, self._busiest = seen, None
         return ""
 
     def start(self) -> None:

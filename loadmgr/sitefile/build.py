@@ -227,43 +227,43 @@ class Builder:
 
     def _node(self, name: str, table: NodeTable) -> GridNode:
         node = NodeId(name)
-        limits = []
-        if any(value is not None for value in (table.current_a, table.power_kw, table.export_kw)):
-            limits.append(
-                Limit(
-                    id=LimitId(f"{name}:{table.source}"),
-                    node=node,
-                    source=table.source,
-                    current_a=table.current_a,
-                    power_kw=table.power_kw,
-                    export_kw=table.export_kw,
-                )
-            )
-        for index, extra in enumerate(table.limits):
-            limits.append(
-                Limit(
-                    id=LimitId(f"{name}:{extra.source}:{index}"),
-                    node=node,
-                    source=extra.source,
-                    current_a=extra.current_a,
-                    power_kw=extra.power_kw,
-                    export_kw=extra.export_kw,
-                    discharge_kw=extra.discharge_kw,
-                    kind=LimitKind(extra.kind),
-                    from_at=extra.from_at,
-                    until_at=extra.until_at,
-                )
-            )
         base = table.base_max_a
         return GridNode(
             id=node,
             parent=NodeId(table.parent) if table.parent is not None else None,
-            limits=tuple(limits),
+            limits=tuple(self._limits(node, table)),
             meter=MeterId(table.meter) if table.meter is not None else None,
             base_max_a=base if isinstance(base, tuple) else (base, base, base),
             model=NodeModel(table.model),
             transformer=Transformer(**table.transformer.model_dump()) if table.transformer is not None else None,
         )
+
+    @staticmethod
+    def _limits(node: NodeId, table: NodeTable) -> Iterator[Limit]:
+        if any(value is not None for value in (table.current_a, table.power_kw, table.export_kw, table.unbalance_a)):
+            yield Limit(
+                id=LimitId(f"{node}:{table.source}"),
+                node=node,
+                source=table.source,
+                current_a=table.current_a,
+                power_kw=table.power_kw,
+                export_kw=table.export_kw,
+                unbalance_a=table.unbalance_a,
+            )
+        for index, extra in enumerate(table.limits):
+            yield Limit(
+                id=LimitId(f"{node}:{extra.source}:{index}"),
+                node=node,
+                source=extra.source,
+                current_a=extra.current_a,
+                power_kw=extra.power_kw,
+                export_kw=extra.export_kw,
+                discharge_kw=extra.discharge_kw,
+                unbalance_a=extra.unbalance_a,
+                kind=LimitKind(extra.kind),
+                from_at=extra.from_at,
+                until_at=extra.until_at,
+            )
 
     def _check_failsafe(self, site: Site) -> None:
         for total in failsafe_sums(site):

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Ident = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,47}$")]
+Alias = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^/\x00-\x1f\x7f]+$")]
 Amps = Annotated[float, Field(ge=0, le=10_000)]
 Kilowatts = Annotated[float, Field(ge=0, le=100_000)]
 Rotation = Literal[
@@ -48,6 +49,7 @@ class LimitTable(Table):
     power_kw: Kilowatts | None = None
     export_kw: Kilowatts | None = None
     discharge_kw: Kilowatts | None = None
+    unbalance_a: Amps | None = None
     kind: Literal["hard", "soft"] = "hard"
     from_at: datetime | None = None
     until_at: datetime | None = None
@@ -104,6 +106,7 @@ class NodeTable(Table):
     current_a: Amps | None = None
     power_kw: Kilowatts | None = None
     export_kw: Kilowatts | None = None
+    unbalance_a: Amps | None = None
     source: str = "fuse"
     meter: Annotated[str, Field(min_length=1, max_length=64)] | None = None
     base_max_a: Amps | tuple[Amps, Amps, Amps] = 0.0
@@ -184,16 +187,24 @@ class StationKeys(Table):
 
 
 class StationTable(StationKeys):
-    """``[stations.<id>]``; ``rotation_of`` gives single EVSEs another rotation."""
+    """``[stations.<id>]``; ``rotation_of`` gives single EVSEs another rotation.
+
+    ``aliases``: further identities under which it connects, compared letter by letter [G-55].
+    """
 
     rotation_of: dict[str, Rotation] = {}
+    aliases: tuple[Alias, ...] = ()
 
 
 class GroupTable(StationKeys):
-    """``[[station_groups]]``: many alike; ``rotations`` are dealt out in turn."""
+    """``[[station_groups]]``: many alike; ``rotations`` are dealt out in turn.
+
+    ``aliases``: further identities by station id, e.g. ``{ "cp-01" = ["CP-01"] }`` [G-55].
+    """
 
     ids: Annotated[tuple[Ident, ...], Field(min_length=1)]
     rotations: tuple[Rotation, ...] = ()
+    aliases: dict[Ident, tuple[Alias, ...]] = {}
 
 
 class BandTable(Table):

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, or_, select
+from sqlalchemy import Connection, Table, func, insert, or_, select
 
 from loadmgr import codec
-from loadmgr.domain.events import AlarmRaised, EvseReserved
+from loadmgr.domain.events import AlarmRaised, EvseReserved, TraitsKnown
 from loadmgr.domain.ids import EvseId, LimitId, MeterId, SessionId, StationId
 from loadmgr.domain.limits import Limit
 from loadmgr.domain.plan import Plan
 from loadmgr.domain.session import Session
-from loadmgr.ports import CommandRecord, FrameRecord, KnownStation, Remembered, SampleRow, StoredEvent
+from loadmgr.ports import CommandRecord, FrameRecord, GridRecord, KnownStation, Remembered, SampleRow, StoredEvent
 from loadmgr.storage import tables
 from loadmgr.storage.fold import KEPT_DAYS, from_ms, to_ms
+
+log = logging.getLogger(__name__)
 
 STAYS_READ = 1000
 PEAKS_READ, PEAKS_KEPT = 500, 20
@@ -57,6 +60,8 @@ def remembered(connection: Connection, at: datetime) -> Remembered:
             -PEAKS_KEPT:
         ],
         reservations=_reservations(connection, at),
+        evse_limits=_lasting(connection, tables.evse_limits, at),
+        grid_requests=_grid_requests(connection, at),
         promises=tuple({p.session: p for p in _newest(connection, "PromiseMade", PROMISES_READ)}.values()),
         last_command_no=connection.execute(
             select(func.max(orders.c.no)).where(orders.c.kind == "setpoint")
@@ -67,15 +72,26 @@ def remembered(connection: Connection, at: datetime) -> Remembered:
 
 
 def _stations(connection: Connection) -> tuple[KnownStation, ...]:
-    """The fail-safe that each station last accepted."""
+    """The fail-safe that each station last accepted, and what was learned of it."""
     return tuple(
         KnownStation(
             station=StationId(row.station),
             failsafe_a=row.failsafe_a,
             failsafe_at=from_ms(row.failsafe_at_ms) if row.failsafe_at_ms is not None else None,
+            traits=_traits(row.station, row.traits) if row.traits is not None else None,
         )
         for row in connection.execute(select(tables.stations).order_by(tables.stations.c.station))
     )
+
+
+def _traits(station: str, body: str) -> TraitsKnown | None:
+    """What was learned of a station; what another version wrote and this one cannot read is learned anew."""
+    try:
+        found: TraitsKnown = codec.decode(body)
+    except codec.CodecError as error:
+        log.warning("traits cannot be read", extra={"station": station, "reason": str(error)})
+        return None
+    return found
 
 
 def _stays(connection: Connection) -> tuple[Session, ...]:
@@ -92,6 +108,18 @@ def _reservations(connection: Connection, at: datetime) -> tuple[EvseReserved, .
     table = tables.reservations
     query = select(table.c.body).where(table.c.ended_at_ms.is_(None) & (table.c.until_at_ms > to_ms(at)))
     return tuple(codec.decode(body) for body in connection.execute(query.order_by(table.c.reservation)).scalars())
+
+
+def _lasting(connection: Connection, table: Table, at: datetime) -> tuple[Any, ...]:
+    """What the bodies of a table say, as far as its time is not over."""
+    query = select(table.c.body).where(table.c.until_at_ms.is_(None) | (table.c.until_at_ms > to_ms(at)))
+    return tuple(codec.decode(body) for body in connection.execute(query.order_by(*table.primary_key.columns)).scalars())
+
+
+def _grid_requests(connection: Connection, at: datetime) -> tuple[GridRecord, ...]:
+    """Requests that were not withdrawn and are not over, oldest first."""
+    found: tuple[GridRecord, ...] = _lasting(connection, tables.grid_requests, at)
+    return tuple(sorted((r for r in found if r.ended_at is None), key=lambda r: r.asked_at))
 
 
 def _newest(connection: Connection, kind: str, limit: int) -> list[Any]:

@@ -22,7 +22,7 @@ from loadmgr.domain.limits import Limit
 from loadmgr.domain.plan import Plan
 from loadmgr.domain.session import Session
 from loadmgr.errors import StorageError
-from loadmgr.ports import CommandRecord, FrameRecord, Remembered, SampleRow, StoredEvent
+from loadmgr.ports import CommandRecord, FrameRecord, GridRecord, Remembered, SampleRow, StoredEvent
 from loadmgr.storage import lease, migrate, reader
 from loadmgr.storage.fold import SessionFold
 from loadmgr.storage.writer import BatchWriter
@@ -43,16 +43,33 @@ def _wall_ms() -> int:
 
 @dataclass(slots=True)
 class _Queue:
-    """What waits for the writer thread. ``appended`` and ``written`` count events ever."""
+    """What waits for the writer thread. ``appended`` and ``written`` count events ever, ``grid_…`` records of requests."""
 
     lock: threading.Condition = field(default_factory=threading.Condition)
     events: deque[tuple[int, Event]] = field(default_factory=deque)
     frames: deque[FrameRecord] = field(default_factory=deque)
+    grid: deque[GridRecord] = field(default_factory=deque)
     appended: int = 0
     written: int = 0
+    grid_appended: int = 0
+    grid_written: int = 0
     frames_dropped: int = 0
-    waiters: list[tuple[int, Future[None]]] = field(default_factory=list)
+    waiters: list[tuple[int, int, Future[None]]] = field(default_factory=list)
+    """(events, records) that must be written, and who waits for it."""
     is_closing: bool = False
+
+    def is_written(self, appended: int, grid_appended: int) -> bool:
+        """Are so many events and records on disk?"""
+        return self.written >= appended and self.grid_written >= grid_appended
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What one transaction writes."""
+
+    events: list[tuple[int, Event]]
+    frames: list[FrameRecord]
+    grid: list[GridRecord]
 
 
 class SqlStore:
@@ -139,6 +156,13 @@ class SqlStore:
             if len(queue.events) >= BATCH_ROWS:
                 queue.lock.notify()
 
+    def keep_grid(self, records: Sequence[GridRecord]) -> None:
+        """Queue records of grid requests; the newest of an id counts."""
+        queue = self._queue
+        with queue.lock:
+            queue.grid.extend(records)
+            queue.grid_appended += len(records)
+
     def append_frames(self, frames: Sequence[FrameRecord]) -> None:
         """Queue frames; the oldest are dropped when the database does not keep up."""
         queue = self._queue
@@ -153,9 +177,9 @@ class SqlStore:
         queue = self._queue
         done: Future[None] = Future()
         with queue.lock:
-            if queue.written >= queue.appended:
+            if queue.is_written(queue.appended, queue.grid_appended):
                 return
-            queue.waiters.append((queue.appended, done))
+            queue.waiters.append((queue.appended, queue.grid_appended, done))
             queue.lock.notify()
         try:
             async with asyncio.timeout(FLUSH_DEADLINE_S):
@@ -181,41 +205,37 @@ class SqlStore:
         assert engine is not None  # set by start_run  # noqa: S101
         beat_s = time.monotonic()
         while True:
-            batch, frames, is_closing = self._next_batch()
+            batch, is_closing = self._next_batch()
             due = time.monotonic() - beat_s >= BEAT_S
-            if batch or frames or due or is_closing:
+            if batch.events or batch.frames or batch.grid or due or is_closing:
                 beat_s = time.monotonic()
-                self._write_until_done(engine, writer, (batch, frames), is_closing=is_closing)
-            if is_closing and not self._queue.events:
+                self._write_until_done(engine, writer, batch, is_closing=is_closing)
+            if is_closing and not self._queue.events and not self._queue.grid:
                 return
 
-    def _next_batch(self) -> tuple[list[tuple[int, Event]], list[FrameRecord], bool]:
+    def _next_batch(self) -> tuple[_Batch, bool]:
         queue = self._queue
         with queue.lock:
             if not queue.waiters and not queue.is_closing and len(queue.events) < BATCH_ROWS:
                 queue.lock.wait(FLUSH_S)
-            batch = [queue.events.popleft() for _ in range(min(len(queue.events), BATCH_ROWS))]
+            events = [queue.events.popleft() for _ in range(min(len(queue.events), BATCH_ROWS))]
             frames = list(queue.frames)
             queue.frames.clear()
-            return batch, frames, queue.is_closing
+            grid = [] if queue.events else list(queue.grid)  # a request is never on disk before its events
+            if grid:
+                queue.grid.clear()
+            return _Batch(events, frames, grid), queue.is_closing
 
-    def _write_until_done(
-        self,
-        engine: Engine,
-        writer: BatchWriter,
-        work: tuple[list[tuple[int, Event]], list[FrameRecord]],
-        *,
-        is_closing: bool,
-    ) -> None:
+    def _write_until_done(self, engine: Engine, writer: BatchWriter, batch: _Batch, *, is_closing: bool) -> None:
         """Repeat the transaction until it is committed; when closing, only as often as there are waiting times."""
-        batch, frames = work
         tries = 0
         while True:
             saved = writer.snapshot()
             try:
                 with engine.begin() as connection:
-                    writer.write(connection, self._run, batch)
-                    writer.write_frames(connection, frames)
+                    writer.write(connection, self._run, batch.events)
+                    writer.write_frames(connection, batch.frames)
+                    writer.write_grid(connection, batch.grid)
                     if is_closing:
                         lease.release(connection)
                     else:
@@ -228,7 +248,7 @@ class SqlStore:
                 self._error = reason
                 tries += 1
                 if self._queue.is_closing and tries > len(RETRY_S):
-                    log.error("storage closed with events unwritten", extra={"events": len(batch)})
+                    log.error("storage closed with events unwritten", extra={"events": len(batch.events)})
                     return
                 time.sleep(RETRY_S[min(tries, len(RETRY_S)) - 1])
                 continue
@@ -238,14 +258,15 @@ class SqlStore:
             self._wrote(batch)
             return
 
-    def _wrote(self, batch: list[tuple[int, Event]]) -> None:
+    def _wrote(self, batch: _Batch) -> None:
         queue = self._queue
         with queue.lock:
-            if batch:
-                queue.written = batch[-1][0]
-            ready = [w for w in queue.waiters if w[0] <= queue.written]
-            queue.waiters = [w for w in queue.waiters if w[0] > queue.written]
-        for _, done in ready:
+            if batch.events:
+                queue.written = batch.events[-1][0]
+            queue.grid_written += len(batch.grid)
+            ready = [w for w in queue.waiters if queue.is_written(w[0], w[1])]
+            queue.waiters = [w for w in queue.waiters if w not in ready]
+        for _, _, done in ready:
             if done.set_running_or_notify_cancel():
                 done.set_result(None)
 

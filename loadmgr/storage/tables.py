@@ -113,6 +113,7 @@ stations = Table(
     Column("station", String(64), primary_key=True),
     Column("failsafe_a", Float),
     Column("failsafe_at_ms", BigInteger),
+    Column("traits", Text),
 )
 reservations = Table(
     "reservations",
@@ -126,6 +127,25 @@ reservations = Table(
     Column("end_reason", String(40)),
     Column("body", Text, nullable=False),
     Index("reservations_open", "ended_at_ms", "until_at_ms"),
+)
+grid_requests = Table(
+    "grid_requests",
+    metadata,
+    Column("id", String(80), primary_key=True),
+    Column("actor", String(80), nullable=False),
+    Column("asked_at_ms", BigInteger, nullable=False),
+    Column("until_at_ms", BigInteger),
+    Column("ended_at_ms", BigInteger),
+    Column("body", Text, nullable=False),
+)
+evse_limits = Table(
+    "evse_limits",
+    metadata,
+    Column("station", String(64), primary_key=True),
+    Column("evse", String(64), primary_key=True),
+    Column("source", String(80), primary_key=True),
+    Column("until_at_ms", BigInteger),
+    Column("body", Text, nullable=False),
 )
 lease = Table(
     "lease",

@@ -10,10 +10,11 @@ from sqlalchemy import Connection, Table, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from loadmgr import codec
+from loadmgr.control.charger_state import GRID_SOURCE
 from loadmgr.domain import events as ev
 from loadmgr.domain.ids import SessionId, split_evse
 from loadmgr.domain.session import Session
-from loadmgr.ports import FrameRecord
+from loadmgr.ports import FrameRecord, GridRecord
 from loadmgr.storage import tables
 from loadmgr.storage.fold import SessionFold, to_dwh, to_ms
 
@@ -67,6 +68,21 @@ class BatchWriter:
         if rows:
             connection.execute(tables.frames.insert(), rows)
 
+    @staticmethod
+    def write_grid(connection: Connection, records: Iterable[GridRecord]) -> None:
+        """Keep the newest word on each grid request."""
+        for record in records:
+            until_at = record.request.until_at
+            row = {
+                "id": record.request.id,
+                "actor": record.actor[:80],
+                "asked_at_ms": to_ms(record.asked_at),
+                "until_at_ms": to_ms(until_at) if until_at is not None else None,
+                "ended_at_ms": to_ms(record.ended_at) if record.ended_at is not None else None,
+                "body": _text(record),
+            }
+            _upsert(connection, tables.grid_requests, [row], ("id",))
+
 
 def _upsert(connection: Connection, table: Table, rows: list[Row], key: tuple[str, ...]) -> None:
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
@@ -115,8 +131,12 @@ def _project(connection: Connection, run: int, event: ev.Event) -> None:
         case ev.FailsafeAnswered() if event.accepted:
             row = {"station": event.station, "failsafe_a": event.failsafe_a, "failsafe_at_ms": to_ms(event.at)}
             _upsert(connection, tables.stations, [row], ("station",))
+        case ev.TraitsKnown():
+            _upsert(connection, tables.stations, [{"station": event.station, "traits": _text(event)}], ("station",))
         case ev.EvseReserved() | ev.ReservationEnded():
             _reservation(connection, event)
+        case ev.ExternalLimitSet() | ev.ExternalLimitCleared() if event.source.startswith(GRID_SOURCE):
+            _evse_limit(connection, event)
         case ev.LimitSet() if event.actor != "restart":
             _limit(connection, event)
         case ev.LimitWithdrawn():
@@ -156,6 +176,25 @@ def _reservation(connection: Connection, event: ev.EvseReserved | ev.Reservation
         "body": _text(event),
     }
     _upsert(connection, table, [row], ("reservation",))
+
+
+def _evse_limit(connection: Connection, event: ev.ExternalLimitSet | ev.ExternalLimitCleared) -> None:
+    """A limit of a grid request on one EVSE, or on a whole station: without an EVSE all of the source go."""
+    table = tables.evse_limits
+    if isinstance(event, ev.ExternalLimitCleared):
+        is_meant = (table.c.station == event.station) & (table.c.source == event.source)
+        if event.evse is not None:
+            is_meant &= table.c.evse == event.evse
+        connection.execute(delete(table).where(is_meant))
+        return
+    row = {
+        "station": event.station,
+        "evse": event.evse or "",
+        "source": event.source,
+        "until_at_ms": to_ms(event.until_at) if event.until_at is not None else None,
+        "body": _text(event),
+    }
+    _upsert(connection, table, [row], ("station", "evse", "source"))
 
 
 def _text(value: Any) -> str:

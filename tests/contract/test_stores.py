@@ -9,19 +9,22 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from loadmgr.domain import events as ev
+from loadmgr.domain.der import DerControl, DerPoint
+from loadmgr.domain.grid import GridRequest, GridRequestKind
 from loadmgr.domain.ids import EvseId, LimitId, MeterId, NodeId, SessionId, StationId
 from loadmgr.domain.limits import Limit
 from loadmgr.domain.plan import Plan, Setpoint
 from loadmgr.domain.samples import Measured
 from loadmgr.domain.session import SessionIntent
 from loadmgr.errors import StorageError
-from loadmgr.ports import FrameRecord
+from loadmgr.ports import FrameRecord, GridRecord, HeldControl
 from loadmgr.restart import restored
 from loadmgr.storage.store import SqlStore
 from tests.support.builders import NOON
@@ -202,6 +205,80 @@ def test_open_reservations_and_what_was_said_of_a_session_outlive_a_restart(url:
             assert sum(isinstance(e, ev.EvseReserved) for e in events) == 2
             again.append(events)
             await again.close()
+
+    asyncio.run(run())
+
+
+def _evse_limit(name: str, evse: str | None, hours: float | None = None) -> ev.ExternalLimitSet:
+    until_at = NOON + timedelta(hours=hours) if hours is not None else None
+    where = EvseId(evse) if evse is not None else None
+    return ev.ExternalLimitSet(at=NOON, station=ST1, source=name, evse=where, power_kw=4.0, until_at=until_at)
+
+
+def test_limits_of_grid_requests_on_single_evses_outlive_a_restart(url: str) -> None:
+    """[B.1, F01] What a station told of others does not: it says it again [A-92]."""
+
+    async def run() -> None:
+        store = SqlStore(url)
+        await store.start_run("digest", NOON)
+        changed = replace(_evse_limit("grid-kept", "S1/1"), power_kw=3.0)
+        store.append(
+            [
+                *(_evse_limit(name, "S1/1") for name in ("grid-kept", "grid-gone", "EMS")),
+                *(_evse_limit("grid-all", evse) for evse in ("S1/1", "S1/2")),
+                _evse_limit("grid-over", "S1/1", hours=0.5),
+                _evse_limit("grid-later", None, hours=2.0),
+                changed,
+                ev.ExternalLimitCleared(at=NOON, station=ST1, source="grid-gone", evse=E1),
+                ev.ExternalLimitCleared(at=NOON, station=ST1, source="grid-all"),
+            ]
+        )
+        await store.close()
+        later = NOON + timedelta(hours=1)
+        for _ in range(2):  # what is written again at a restart does no harm
+            again = SqlStore(url)
+            remembered = await again.start_run("digest", later)
+            assert [replace(x, at=NOON) for x in remembered.evse_limits] == [
+                _evse_limit("grid-later", None, hours=2.0),
+                changed,
+            ]
+            events = list(restored(remembered, later))
+            assert replace(changed, at=later) in events
+            again.append([e for e in events if isinstance(e, ev.ExternalLimitSet)])
+            await again.close()
+
+    asyncio.run(run())
+
+
+def test_grid_requests_outlive_a_restart_until_they_are_withdrawn_or_over(url: str) -> None:
+    """[B.1, F01]"""
+    control = DerControl(
+        id="cap", control_type="VoltWatt", is_default=True, values=(("delay", 2.5),), curve=(DerPoint(x=1.0, y=2.0),)
+    )
+    held = HeldControl(station=ST1, control=control, status="not-connected")
+
+    def record(name: str, minutes: float = 0.0, hours: float | None = None) -> GridRecord:
+        until_at = NOON + timedelta(hours=hours) if hours is not None else None
+        wish = GridRequest(
+            id=name, kind=GridRequestKind.IMPORT, source="dso", value=5.0, from_at=NOON if hours else None, until_at=until_at
+        )
+        return GridRecord(request=wish, asked_at=NOON + timedelta(minutes=minutes), actor="operator")
+
+    async def run() -> None:
+        store = SqlStore(url)
+        assert (await store.start_run("digest", NOON)).grid_requests == ()
+        told = replace(record("cap", 2), controls=(held,), without=(StationId("S2"),))
+        store.keep_grid([record("cap", 2), record("gone"), record("over", hours=0.5), record("first", 1, hours=2.0)])
+        store.append([_started()])
+        store.keep_grid([told, replace(record("gone"), ended_at=NOON)])
+        await store.flush()
+        again = SqlStore(url)
+        await store.close()
+        remembered = await again.start_run("digest", NOON + timedelta(hours=1))
+        assert remembered.grid_requests == (record("first", 1, hours=2.0), told)
+        await again.flush()
+        assert [s.event async for s in again.replay(1)] == [_started()], "requests are no events"
+        await again.close()
 
     asyncio.run(run())
 

@@ -192,6 +192,44 @@ def test_a_wrong_password_is_refused_before_the_upgrade(tmp_path: Path, user: st
     _run(tmp_path, play)
 
 
+def test_an_identity_in_another_case_is_refused_and_its_station_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """[G-55] Once in the history of the station that it resembles, and only for who knows its password."""
+
+    async def play(manager: LoadManager, gateway: Gateway) -> None:
+        for password in ("wrong", PASSWORD, PASSWORD):
+            with pytest.raises(InvalidStatus) as caught:
+                async with charger(gateway, "OFFICE-1", password=password):
+                    pass
+            assert caught.value.response.status_code == 401
+            assert caught.value.response.body == b"unknown station or wrong password\n"
+        assert "office-1" not in gateway.connected
+        await manager.durable()
+        told = [c for c in await manager.history.commands(limit=100) if c.kind == "Connect"]
+        assert [(c.station, c.accepted) for c in told] == [("office-1", False)]
+        assert "'OFFICE-1' is not 'office-1'" in told[0].detail
+        remedies = [getattr(r, "remedy", "") for r in caplog.records if r.message == "refused"]
+        assert ["aliases" in r for r in remedies] == [False, True, True]
+
+    _run(tmp_path, play)
+
+
+@pytest.mark.parametrize("path", ["ocpp/office-1/", "/ocpp//office-1", "ocpp/%6Fffice%2D1"])
+def test_a_path_in_another_form_is_the_same_station(tmp_path: Path, path: str) -> None:
+    """[G-55]"""
+
+    async def play(_: LoadManager, gateway: Gateway) -> None:
+        async with connect(
+            f"ws://127.0.0.1:{gateway.port}/{path}",
+            subprotocols=["ocpp1.6"],  # type: ignore[list-item]
+            additional_headers=header("office-1", PASSWORD),
+        ):
+            await until(lambda: "office-1" in gateway.connected)
+
+    _run(tmp_path, play)
+
+
 def test_the_wrong_path_and_the_wrong_subprotocol_are_refused(tmp_path: Path) -> None:
     """[A10, E.1]"""
 

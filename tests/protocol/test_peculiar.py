@@ -627,7 +627,7 @@ def test_what_a_2_1_station_can_do_becomes_its_traits(tmp_path: Path) -> None:
     async def play(site: Site) -> None:
         known = {
             "SmartChargingCtrlr.SupportsDynamicProfiles": "true",
-            "SmartChargingCtrlr.MaxExternalConstraintsId": "500",
+            "SmartChargingCtrlr.MaxExternalConstraintsId": "15000",
             "V2XChargingCtrlr.Enabled": "true",
             "V2XChargingCtrlr.SupportedOperationModes": "ChargingOnly,CentralSetpoint",
             "DCDERCtrlr.ModesSupported": "LimitMaxDischarge",
@@ -639,7 +639,7 @@ def test_what_a_2_1_station_can_do_becomes_its_traits(tmp_path: Path) -> None:
         assert site.traits().supports_dynamic
         assert site.traits().operation_modes == ("ChargingOnly", "CentralSetpoint")
         assert site.traits().der_controls == ("LimitMaxDischarge",)
-        assert site.traits().min_profile_id == 500
+        assert site.traits().min_profile_id == 15000
 
     run(tmp_path, play)
 

@@ -27,7 +27,6 @@ SEEDS = range(1, 21) if SOAK_H else range(1, 4)
 SEED_HOURS = SOAK_H or 1.0
 
 NOT_RECORDED = frozenset({
-    "kwh-labelled-wh",  # its register says a thousandth of the energy
     "other-case",  # its identity is not in the site file, so it is never let in
 })  # fmt: skip
 """Quirks with which the record cannot agree with the truth."""

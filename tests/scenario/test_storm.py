@@ -74,7 +74,7 @@ async def _run(folder: Path) -> None:
     clock = LockStepClock(BEGIN)
     async with build_manager(settings, clock=clock) as manager, gateway_of(manager) as gateway:
         assert gateway is not None
-        async with simulated(settings, clock, (manager, gateway), socketless=True) as day:
+        async with simulated(settings, clock, (manager, gateway), versions=("1.6", "2.0.1", "2.1"), socketless=True) as day:
             await day.run_to(BEGIN + timedelta(seconds=150))
             assert _without_layers(day, BEGIN) == []
             for place, twin in enumerate(list(day.twins.values())[:N_CARS]):

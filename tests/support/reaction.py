@@ -68,6 +68,9 @@ def _ratios(own: Sequence[Limit], node: NodeId, moments: Sequence[Moment]) -> di
             found.setdefault("kW", []).append((moment.at, _ratio(power_kw, bound.power_kw)))
         if bound.export_kw is not None:
             found.setdefault("export", []).append((moment.at, _ratio(-power_kw, bound.export_kw)))
+        if bound.unbalance_a is not None:
+            sizes = [x.real for x in current_a]
+            found.setdefault("unbalance", []).append((moment.at, _ratio(max(sizes) - min(sizes), bound.unbalance_a)))
     return found
 
 

@@ -9,11 +9,28 @@ from typer.testing import CliRunner
 
 from loadmgr.cli import app
 from loadmgr.control.commissioning import failsafe_sums
+from loadmgr.domain.ids import StationId
 from loadmgr.errors import SettingsError
 from loadmgr.settings import Settings
 from tests.support.days import EXAMPLES
 
 OFFICE = (EXAMPLES / "office.toml").read_text().replace('series = "data/', f'series = "{EXAMPLES}/data/')
+
+
+GROUPED = """
+format = 1
+[site]
+id = "s"
+[nodes.grid]
+current_a = 100
+[stations.one]
+node = "grid"
+{one}
+[[station_groups]]
+ids = ["g-1", "g-2"]
+node = "grid"
+{group}
+"""
 
 
 def _wrong(folder: Path, *changes: tuple[str, str]) -> str:
@@ -30,7 +47,7 @@ def _wrong(folder: Path, *changes: tuple[str, str]) -> str:
 
 @pytest.mark.parametrize(
     ("name", "n_evses"),
-    [("office", 4), ("garage", 54), ("depot", 28), ("hub", 12), ("campus_208v", 12), ("mixed", 30)],
+    [("office", 4), ("garage", 54), ("depot", 28), ("hub", 12), ("campus_208v", 12), ("mixed", 30), ("v2g", 14)],
 )
 def test_every_example_is_a_good_site_file(name: str, n_evses: int) -> None:
     settings = Settings.load(EXAMPLES / f"{name}.toml")
@@ -40,6 +57,37 @@ def test_every_example_is_a_good_site_file(name: str, n_evses: int) -> None:
     assert result.exit_code == 0
     assert "no problems" in result.output
     assert "A per phase" in result.output
+
+
+def test_aliases_of_stations_and_of_groups_are_read(tmp_path: Path) -> None:
+    """[G-55]"""
+    place = tmp_path / "site.toml"
+    place.write_text(GROUPED.format(one='aliases = ["Box 7"]', group='aliases = { "g-1" = ["G-1", "g-1 "] }'))
+    stations = Settings.load(place).ocpp.stations
+    assert stations[StationId("one")].aliases == ("Box 7",)
+    assert stations[StationId("g-1")].aliases == ("G-1", "g-1 ")
+    assert stations[StationId("g-2")].aliases == ()
+
+
+@pytest.mark.parametrize(
+    ("one", "group", "said"),
+    [
+        ('["one"]', "{}", "stations.one.aliases: 'one' is the id of the station itself"),
+        ('["g-2"]', "{}", "stations.one.aliases: 'g-2' is the id of station 'g-2' (an alias is an identity that no"),
+        ('["x", "x"]', "{}", "stations.one.aliases: 'x' is here twice (an identity means one station)"),
+        ('["x"]', '{ "g-1" = ["x"] }', "station_groups[0].aliases.g-1: 'x' is an alias of station 'one' already"),
+        ("[]", '{ "g-3" = ["x"] }', "aliases.g-3: station 'g-3' is not in this group (did you mean 'g-2'?)"),
+        ('["a/b"]', "{}", "stations.one.aliases.0: 'a/b'"),
+        ('[""]', "{}", "stations.one.aliases.0: ''"),
+    ],
+)
+def test_an_identity_means_one_station(tmp_path: Path, one: str, group: str, said: str) -> None:
+    """[G-55]"""
+    place = tmp_path / "site.toml"
+    place.write_text(GROUPED.format(one=f"aliases = {one}", group=f"aliases = {group}"))
+    with pytest.raises(SettingsError) as caught:
+        Settings.load(place)
+    assert said in str(caught.value)
 
 
 def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
@@ -105,3 +153,14 @@ def test_the_environment_wins_for_addresses_and_secrets(monkeypatch: pytest.Monk
     settings = Settings.load(EXAMPLES / "office.toml")
     assert settings.storage_url == "sqlite:///elsewhere.db"
     assert settings.api.key == "a-key-from-the-environment"
+
+
+def test_an_unbalance_limit_of_a_node_is_read_and_printed(tmp_path: Path) -> None:
+    """[F-30]"""
+    assert "[nodes.grid]\n" in OFFICE
+    text = OFFICE.replace("[nodes.grid]\n", "[nodes.grid]\nunbalance_a = 20\n", 1)
+    path = tmp_path / "even.toml"
+    path.write_text(text, encoding="utf-8")
+    site = Settings.load(path).context.site
+    assert site.static_limit(site.root).unbalance_a == 20.0
+    assert "lines differ by at most 20 A" in CliRunner().invoke(app, ["check", str(path)]).output

@@ -33,7 +33,7 @@ _UPDATED = (
     "Power.Active.Import,Current.Import,Energy.Active.Import.Register",
     "Energy.Active.Import.Register",
 )
-_REGISTER = ("Energy.Active.Import.Register",)
+_REGISTERS = ("Energy.Active.Import.Register,Energy.Active.Export.Register", "Energy.Active.Import.Register")
 
 
 def settings(params: ControlParams, traits: Traits) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -42,8 +42,8 @@ def settings(params: ControlParams, traits: Traits) -> tuple[tuple[str, tuple[st
     return (
         ("SampledDataCtrlr.TxUpdatedInterval", (str(int(params.sample_interval_s)), "30", "60")),
         ("SampledDataCtrlr.TxUpdatedMeasurands", _UPDATED),
-        ("SampledDataCtrlr.TxStartedMeasurands", _REGISTER),
-        ("SampledDataCtrlr.TxEndedMeasurands", _REGISTER),
+        ("SampledDataCtrlr.TxStartedMeasurands", _REGISTERS),
+        ("SampledDataCtrlr.TxEndedMeasurands", _REGISTERS),
         ("AlignedDataCtrlr.Interval", ("0",)),
         ("SmartChargingCtrlr.LimitChangeSignificance", ("5",)),
     )

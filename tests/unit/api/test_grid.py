@@ -11,14 +11,17 @@ from typing import Any
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
 from api.app import create_app
+from loadmgr import grid_returns
+from loadmgr.cli import app
 from loadmgr.clock import RealClock
 from loadmgr.control import v2x
 from loadmgr.control.charger_state import external_a
 from loadmgr.domain import events as ev
 from loadmgr.domain.commands import ClearDer, Command, ReadDer, SetDer
-from loadmgr.domain.der import DerControl
+from loadmgr.domain.der import DerControl, DerPoint
 from loadmgr.domain.grid import GridRequest, GridRequestKind
 from loadmgr.domain.ids import EvseId, LimitId, SessionId, StationId
 from loadmgr.domain.traits import Traits
@@ -27,7 +30,7 @@ from loadmgr.grid_service import GridService
 from loadmgr.runtime import LoadManager
 from loadmgr.settings import Settings
 from loadmgr.sim.clock import ScaledClock
-from loadmgr.sim.scenario import on_any_port, simulated
+from loadmgr.sim.scenario import Simulation, on_any_port, simulated
 from loadmgr.wiring import build_manager, gateway_of
 from tests.support.days import EXAMPLES
 
@@ -291,30 +294,232 @@ def test_what_only_chargers_can_hold_is_refused_when_one_of_them_cannot_be_told(
     _play(tmp_path, play)
 
 
-def test_limits_outlive_a_restart_and_can_be_withdrawn_with_what_chargers_may_still_hold(tmp_path: Path) -> None:
-    """Single-EVSE limits and knowledge of DER controls do not outlive it; whoever sent those sends them again."""
+def test_requests_outlive_a_restart_and_can_be_withdrawn_with_what_chargers_hold(tmp_path: Path) -> None:
+    """[B.1, F01] Request, actor and time, limits of nodes and of single EVSEs, and controls."""
+    made: dict[str, Any] = {}
 
-    async def before(client: httpx.AsyncClient, _: LoadManager, __: Link) -> None:
+    async def before(client: httpx.AsyncClient, manager: LoadManager, link: Link) -> None:
         for wish in (
             {"id": "half", "kind": "opModMaxLimW", "value": 50},
             {"id": "tight", "kind": "opModImpLimW", "value": 30},
             {"id": "single", "kind": "opModLoadLimW", "evse": "hub-01/1", "value": 2},
+            {"id": "gone", "kind": "opModLoadLimW", "evse": "hub-01/1", "value": 1},
         ):
             assert (await client.post("/grid-requests", json={"source": "dso", **wish})).status_code == 201
+        await client.delete("/grid-requests/gone")
+        first, second = link.of(SetDer)
+        await _answer(manager, first, accepted=True)
+        await _answer(manager, second, accepted=False, detail="NotSupported")
+        made.update({r["id"]: r for r in (await client.get("/grid-requests")).json()})
+        assert [c["status"] for c in made["half"]["controls"]] == ["held", "refused"]
 
     async def after(client: httpx.AsyncClient, manager: LoadManager, link: Link) -> None:
         listed = {r["id"]: r for r in (await client.get("/grid-requests")).json()}
-        assert set(listed) == {"half", "tight"}
-        assert listed["tight"]["is_recovered"]
-        assert listed["tight"]["source"] == "dso"
-        assert listed["tight"]["limits"][0]["power_kw"] == 30.0
+        assert listed == made
+        assert not listed["tight"]["is_recovered"]
+        assert external_a(manager.state.chargers, EvseId("hub-01/1"), ONE, manager.now()) == (None, 2.0)
         assert (await client.delete("/grid-requests/half")).status_code == 200
         assert [(c.station, c.control_id) for c in link.of(ClearDer)] == [(ONE, "half"), (TWO, "half")]
         await client.delete("/grid-requests/tight")
+        await client.delete("/grid-requests/single")
         assert manager.state.limits == {}
+
+    async def at_last(client: httpx.AsyncClient, manager: LoadManager, _: Link) -> None:
+        assert (await client.get("/grid-requests")).json() == []
+        assert dict(manager.state.chargers.externals) == {}
+
+    for play in (before, after, at_last):
+        _play(tmp_path, play)
+
+
+def test_a_limit_of_one_evse_is_in_force_before_the_first_tick_after_a_restart(tmp_path: Path) -> None:
+    """[B.1, F01] And a replay of the log decides the same."""
+
+    async def before(client: httpx.AsyncClient, _: LoadManager, __: Link) -> None:
+        wish = {"id": "single", "kind": "opModLoadLimW", "source": "dso", "evse": "hub-01/1", "value": 7}
+        assert (await client.post("/grid-requests", json=wish)).status_code == 201
+
+    async def main() -> None:
+        settings = replace(Settings.load(EXAMPLES / "hub.toml"), storage_url=f"sqlite:///{tmp_path / 'hub.db'}")
+        async with build_manager(settings) as manager:
+            assert manager.stats.ticks == 0
+            assert external_a(manager.state.chargers, EvseId("hub-01/1"), ONE, manager.now()) == (None, 7.0)
+            (held,) = GridService(manager).held()
+            assert (held.request is not None and held.request.value, held.actor) == (7.0, "operator")
+
+    _play(tmp_path, before)
+    asyncio.run(main())
+    path = tmp_path / "hub.toml"
+    path.write_text((EXAMPLES / "hub.toml").read_text().replace('series = "data/', f'series = "{EXAMPLES}/data/'))
+    found = CliRunner().invoke(app, ["replay", str(path)], env={"LOADMGR_STORAGE_URL": f"sqlite:///{tmp_path / 'hub.db'}"})
+    assert found.exit_code == 0, found.output
+    assert "0 differences" in found.output
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stations that connect are asked at once."""
+    monkeypatch.setattr(grid_returns, "LOOK_S", 0.01)
+    monkeypatch.setattr(grid_returns, "REPORT_S", 0.02)
+    monkeypatch.setattr(grid_returns, "AGAIN_S", (0.0, 0.02, 0.02))
+
+
+async def _until(is_so: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not is_so():
+            await asyncio.sleep(0.01)
+
+
+def _back(manager: LoadManager, station: StationId) -> None:
+    manager.take(ev.StationConnected(at=manager.now(), station=station, ocpp="2.1"))
+
+
+CEASE = {"id": "c", "kind": "opModEnergize", "source": "dso"}
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_station_without_a_link_is_told_when_it_connects(tmp_path: Path) -> None:
+    """[B-3, B-7]"""
+
+    async def play(client: httpx.AsyncClient, manager: LoadManager, link: Link) -> None:
+        manager.take(ev.StationDisconnected(at=manager.now(), station=TWO))
+        answer = (await client.post("/grid-requests", json=CEASE)).json()
+        assert {c["station"]: c["detail"] for c in answer["controls"]}[TWO] == "it is told when it connects"
+        assert [c.station for c in link.of(SetDer)] == [ONE]
+        link.sent.clear()
+        _back(manager, TWO)
+        await _until(lambda: link.of(ReadDer) != [])
+        assert link.of(SetDer) == [], "it is asked first"
+        await _answer(manager, link.of(ReadDer)[0], accepted=False, detail="NotFound")
+        await _until(lambda: link.of(SetDer) != [])
+        (told,) = link.of(SetDer)
+        assert (told.station, told.control.id, dict(told.control.values)) == (TWO, "c", {v2x.PERCENT: 0.0})
+        assert [type(c) for c in link.sent[-2:]] == [SetDer, ReadDer]
+        await _answer(manager, told, accepted=True)
+        assert {c["station"]: c["status"] for c in (await client.get("/grid-requests/c")).json()["controls"]}[TWO] == "held"
+
+    _play(tmp_path, play)
+
+
+@pytest.mark.usefixtures("at_once")
+@pytest.mark.parametrize("what", ["same", "other", "none"])
+def test_a_station_that_connects_after_a_restart_is_told_what_it_does_not_hold(tmp_path: Path, what: str) -> None:
+    """[B-3] A station keeps its controls over a reboot; one that reports them is told nothing."""
+
+    async def before(client: httpx.AsyncClient, manager: LoadManager, link: Link) -> None:
+        assert (await client.post("/grid-requests", json=CEASE)).status_code == 201
+        for command in link.of(SetDer):
+            await _answer(manager, command, accepted=True)
+
+    async def after(client: httpx.AsyncClient, manager: LoadManager, link: Link) -> None:
+        await _until(lambda: {c.station for c in link.of(ReadDer)} == {ONE, TWO})
+        for read in link.of(ReadDer):
+            percent = 40.0 if what == "other" else 0.0
+            control = DerControl(id="c", control_type=v2x.LIMIT_DISCHARGE, is_default=True, values=((v2x.PERCENT, percent),))
+            if what != "none" or read.station == ONE:
+                manager.take(ev.DerControlStored(at=manager.now(), station=read.station, control=control))
+            await _answer(manager, read, accepted=True)
+        told = {"same": [], "other": [ONE, TWO], "none": [TWO]}[what]
+        await _until(lambda: [c.station for c in link.of(SetDer)] == told)
+        await asyncio.sleep(0.2)
+        assert [c.station for c in link.of(SetDer)] == told
+        for command in link.of(SetDer):
+            await _answer(manager, command, accepted=True)
+        listed = (await client.get("/grid-requests/c")).json()
+        assert {c["status"] for c in listed["controls"]} == {"held"}
 
     _play(tmp_path, before)
     _play(tmp_path, after)
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_station_that_gives_no_answer_is_asked_again_and_then_the_operator_told(tmp_path: Path) -> None:
+    """[B-3]"""
+
+    async def play(client: httpx.AsyncClient, manager: LoadManager, link: Link) -> None:
+        manager.take(ev.StationDisconnected(at=manager.now(), station=TWO))
+        await client.post("/grid-requests", json=CEASE)
+        _back(manager, TWO)
+        await _until(lambda: [c.station for c in link.of(ReadDer)].count(TWO) == 3)
+        found: list[str] = []
+        while "it does not answer which controls it holds" not in found:
+            await asyncio.sleep(0.02)
+            found = [c["detail"] for c in (await client.get("/grid-requests/c")).json()["controls"]]
+        assert [c.station for c in link.of(SetDer)] == [ONE]
+
+    _play(tmp_path, play)
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_station_that_shows_only_later_that_it_knows_the_control_gets_it(tmp_path: Path) -> None:
+    """[B-7]"""
+
+    async def play(client: httpx.AsyncClient, manager: LoadManager, link: Link) -> None:
+        manager.take(ev.TraitsKnown(at=manager.now(), station=TWO, traits=Traits()))
+        answer = (await client.post("/grid-requests", json=CEASE)).json()
+        assert TWO in answer["without"]
+        manager.take(ev.TraitsKnown(at=manager.now(), station=TWO, traits=KNOWING))
+        await _until(lambda: [c.station for c in link.of(ReadDer)].count(TWO) == 1)
+        await _answer(manager, link.of(ReadDer)[-1], accepted=False, detail="NotFound")
+        await _until(lambda: [c.station for c in link.of(SetDer)] == [ONE, TWO])
+        assert TWO not in (await client.get("/grid-requests/c")).json()["without"]
+
+    _play(tmp_path, play)
+
+
+@pytest.mark.usefixtures("at_once")
+def test_what_was_withdrawn_or_is_over_is_not_told_to_who_connects(tmp_path: Path) -> None:
+    """[B-1, B.1]"""
+
+    async def play(client: httpx.AsyncClient, manager: LoadManager, link: Link) -> None:
+        manager.take(ev.StationDisconnected(at=manager.now(), station=TWO))
+        until_at = (manager.now() + timedelta(seconds=1.0)).isoformat()
+        await client.post("/grid-requests", json=CEASE)
+        await client.post("/grid-requests", json={**CEASE, "id": "short", "until_at": until_at})
+        await client.delete("/grid-requests/c")
+        await asyncio.sleep(1.1)
+        _back(manager, TWO)
+        await asyncio.sleep(0.2)
+        assert TWO not in {c.station for c in link.sent}
+
+    _play(tmp_path, play)
+
+
+TIMED = DerControl(
+    id="x",
+    control_type="VoltWatt",
+    from_at=datetime(2026, 6, 10, 12, 0, 0, 400_000, tzinfo=UTC),
+    duration_s=3600.0,
+    values=(("responseTime", 5.0),),
+    flags=(("excitation", True),),
+    curve=(DerPoint(x=1.0, y=2.0),),
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "is_it"),
+    [
+        ({}, True),
+        ({"from_at": datetime(2026, 6, 10, 12, tzinfo=UTC), "y_unit": "Not_Applicable"}, True),
+        ({"values": (("responseTime", 5.000001),)}, True),
+        ({"from_at": datetime(2026, 6, 10, 13, tzinfo=UTC)}, False),
+        ({"from_at": None}, False),
+        ({"duration_s": 1800.0}, False),
+        ({"values": (("responseTime", 6.0),)}, False),
+        ({"values": ()}, False),
+        ({"flags": (("excitation", False),)}, False),
+        ({"curve": (DerPoint(x=1.0, y=3.0),)}, False),
+        ({"curve": ()}, False),
+        ({"priority": 1}, False),
+        ({"is_default": True}, False),
+        ({"control_type": "VoltVar"}, False),
+        ({"id": "y"}, False),
+    ],
+)
+def test_a_reported_control_is_compared_with_what_was_asked(change: dict[str, Any], is_it: bool) -> None:
+    """[B-3] What the wire loses makes no difference."""
+    assert grid_returns.is_same(TIMED, replace(TIMED, **change)) is is_it
+    assert grid_returns.is_same(replace(TIMED, **change), TIMED) is is_it
 
 
 def test_a_csms_uses_the_same_service_without_http(tmp_path: Path) -> None:
@@ -388,6 +593,48 @@ def test_twelve_simulated_chargers_take_a_cease_over_real_links_and_give_it_up_a
                 await until(lambda: not manager.state.chargers.der)
 
     asyncio.run(main())
+
+
+def test_real_chargers_hold_a_request_over_restarts_and_lost_links(tmp_path: Path) -> None:
+    """[B-3, F01] Empty chargers are told after a restart of the service; one that only lost its link is not told again."""
+    settings = on_any_port(Settings.load(EXAMPLES / "hub.toml"), f"sqlite:///{tmp_path / 'hub.db'}")
+
+    async def live(hour: int, play: Callable[[Simulation, GridService], Awaitable[None]]) -> None:
+        clock = ScaledClock(datetime(2026, 6, 10, hour, 0, tzinfo=UTC), 10.0)
+        async with build_manager(settings, clock=clock) as manager, gateway_of(manager) as gateway:
+            assert gateway is not None
+            service = GridService(manager)
+            async with simulated(settings, clock, (manager, gateway), versions=("2.1",)) as day:
+                await play(day, service)
+            await service.close()
+
+    async def sets(day: Simulation, station: StationId) -> int:
+        await day.manager.durable()
+        commands = await day.manager.history.commands(limit=500, station=station)
+        return sum(c.kind == "SetDer" for c in commands)
+
+    async def before(day: Simulation, service: GridService) -> None:
+        known = day.manager
+        await _until(lambda: all(v2x.LIMIT_DISCHARGE in known.state.chargers.traits_of(s).der_controls for s in day.twins))
+        await service.ask(GridRequest(id="cease", kind=GridRequestKind.CEASE, source="dso"), actor="dso")
+        await _until(lambda: {c.status for c in service.find("cease").controls} == {"held"})
+
+    async def after(day: Simulation, service: GridService) -> None:
+        first = next(iter(day.twins))
+        assert await sets(day, first) == 1
+        await _until(lambda: set(day.manager.state.chargers.der) == {(s, "cease") for s in day.twins})
+        await _until(lambda: {c.status for c in service.find("cease").controls} == {"held"})
+        assert await sets(day, first) == 2
+        await day.twins[first].go_offline()
+        await _until(lambda: not day.manager.state.stations[first].is_connected)
+        day.twins[first].go_online()
+        reads = day.manager.clock.monotonic_s() + 2 * grid_returns.LOOK_S + grid_returns.REPORT_S + 20.0
+        await _until(lambda: day.manager.clock.monotonic_s() > reads)
+        assert day.manager.state.stations[first].is_connected
+        assert await sets(day, first) == 2
+
+    asyncio.run(live(12, before))
+    asyncio.run(live(13, after))
 
 
 # -- what only chargers of 2.1 understand --------------------------------------------------------------------------

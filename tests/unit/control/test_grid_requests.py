@@ -120,3 +120,17 @@ def test_curves_are_passed_on_to_the_chargers_that_know_them() -> None:
 def test_bad_requests_say_what_is_wrong(given: dict[str, Any], problem: str) -> None:
     with pytest.raises(SiteModelError, match=problem):
         _respond(_state(), **given)
+
+
+def test_controls_whose_time_is_over_are_forgotten() -> None:
+    """[B-2]: a station does not tell the end of a superseded control."""
+
+    def stored(name: str, hour: int) -> ev.DerControlStored:
+        begin = NOON + timedelta(hours=hour)
+        control = DerControl(id=name, control_type="LimitMaxDischarge", from_at=begin, duration_s=3600.0)
+        return ev.DerControlStored(at=begin, station=StationId("S1"), control=control, is_superseded=name == "first")
+
+    endless = DerControl(id="default", control_type="LimitMaxDischarge", is_default=True)
+    default = ev.DerControlStored(at=NOON, station=StationId("S1"), control=endless)
+    state = after(_state(), [default, stored("first", 0), stored("second", 1), stored("third", 2)])
+    assert {name for _, name in state.chargers.der} == {"default", "third"}

@@ -69,7 +69,7 @@ def test_what_a_2_1_station_says_of_itself() -> None:
     """[A-101, B-4, A-30], (rule A.5)"""
     values = {
         "SmartChargingCtrlr.SupportsDynamicProfiles": "true",
-        "SmartChargingCtrlr.MaxExternalConstraintsId": "500",
+        "SmartChargingCtrlr.MaxExternalConstraintsId": "15000",
         "SmartChargingCtrlr.PeriodsPerSchedule": "24",
         "V2XChargingCtrlr.Enabled": "true",
         "V2XChargingCtrlr.SupportedOperationModes": "ChargingOnly,CentralSetpoint",
@@ -79,13 +79,19 @@ def test_what_a_2_1_station_says_of_itself() -> None:
     }
     assert found(values) == {
         "supports_dynamic": True,
-        "min_profile_id": 500,
+        "min_profile_id": 15000,
         "periods_max": 24,
         "operation_modes": ("ChargingOnly", "CentralSetpoint"),
         "der_controls": ("LimitMaxDischarge", "VoltWatt"),
         "discharge_rated_kw": 22.0,
     }
     assert "operation_modes" not in found({**values, "V2XChargingCtrlr.Enabled": "false"})
+
+
+@pytest.mark.parametrize("top_id", ["0", "100", "9999"])
+def test_ids_do_not_move_where_the_station_leaves_ours_free(top_id: str) -> None:
+    """[A-30]: a profile that moves to another id is refused as a duplicate of the one that is installed (rule A.6)."""
+    assert found({"SmartChargingCtrlr.MaxExternalConstraintsId": top_id}) == {}
 
 
 @given(st.dictionaries(st.sampled_from([*detect._STACK, *detect._UNIT, *detect._PERIODS, *detect._DER]), st.text()))

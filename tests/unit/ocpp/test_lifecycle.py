@@ -147,6 +147,32 @@ def test_a_stop_twice_or_of_a_stranger_is_answered_and_counts_once() -> None:
     assert record.energy_kwh == pytest.approx(5.0)
 
 
+def test_a_stop_told_again_under_an_unknown_id_makes_no_record() -> None:
+    """[G-72] Its register is the one of the end, not the one of the last sample."""
+    world = World()
+    transaction = world.start(meter=1000)
+    world.wait(600)
+    world.meter(2000, 16.0, transaction)
+    world.wait(10)
+    world.stop(transaction, 2030)
+    assert world.stop(999_999, 2030).refusal is None
+    assert [r.energy_kwh for r in world.records] == [pytest.approx(1.03)]
+
+
+def test_meter_values_in_another_unit_than_the_ends_change_no_energy() -> None:
+    """[G-91, C-21] meterStart and meterStop are Wh; the values between are kWh under the label Wh."""
+    world = World()
+    transaction = world.start(meter=5_000)
+    for _ in range(8):
+        world.wait(15)
+        world.meter(5.0 + 11.0 * (world.now - NOON).total_seconds() / 3600, 16.0, transaction)
+        assert world.running[0].energy_kwh < 1.0
+    assert world.running[0].energy_kwh == pytest.approx(11.0 * 120 / 3600)
+    world.stop(transaction, 5_370)
+    assert [r.energy_kwh for r in world.records] == [pytest.approx(0.37)]
+    assert world.records[0].anomalies == ()
+
+
 @pytest.mark.parametrize("said", [0, -1])
 def test_ids_of_a_station_that_never_got_our_answer_mean_what_runs_there(said: int) -> None:
     """[D-4, G-70]"""

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from loadmgr.domain.ids import EvseId, SessionId
 from loadmgr.domain.samples import Measured
 from loadmgr.domain.session import Session, metered, session_energy
+from loadmgr.ocpp.plausibility import propose_energy_factor
 from loadmgr.ocpp.registers import Register
 from tests.support.builders import NOON
 
@@ -60,6 +61,51 @@ def test_a_register_that_begins_anew_with_every_session_counts_from_its_zero() -
     """[C.5, G-92]"""
     session, _ = run([0.0, 0.03, 0.06], start_kwh=12_345.0)
     assert session.energy_kwh == pytest.approx(0.06)
+
+
+@pytest.mark.parametrize(
+    ("reading", "factor"),
+    [
+        (5.02, 1.0),
+        (0.00502, 1000.0),  # kWh under the label Wh
+        (5020.0, 0.001),  # Wh under the label kWh, or a value that needs no factor from a station that has one
+        (5.0, 1.0),
+        (0.0, 1.0),  # the register began anew
+        (0.5, 1.0),
+        (9.0, 1.0),
+        (9000.0, 1.0),
+    ],
+)
+def test_a_reading_has_the_unit_in_which_it_goes_on(reading: float, factor: float) -> None:
+    """[C-21, G-91]"""
+    register = Register()
+    register.begin(NOON, 5.0)
+    assert register.unit_of(NOON + timedelta(seconds=15), reading, MOST_KW) == factor
+
+
+def test_units_are_not_judged_where_nothing_goes_on() -> None:
+    """[C-21, C.5]"""
+    later = NOON + timedelta(seconds=15)
+    assert Register().unit_of(later, 0.005, MOST_KW) == 1.0, "there is no reading before"
+    young = Register()
+    young.begin(NOON, 0.05)
+    assert young.unit_of(later, 0.00005, MOST_KW) == 1.0, "as good as nothing in either unit"
+    fallen = Register()
+    fallen.begin(NOON, 5.0)
+    fallen.read(later, 0.002, MOST_KW)
+    assert fallen.unit_of(later, 0.00501, MOST_KW) == 1.0, "whether it began anew is not settled"
+
+
+def test_readings_put_into_their_unit_still_tell_the_factor_of_the_station() -> None:
+    """[C-21, G-91]"""
+    register = Register()
+    register.begin(NOON, 5.0)
+    for seconds in range(15, 200, 15):
+        at, raw = NOON + timedelta(seconds=seconds), (5.0 + 11.0 * seconds / 3600) / 1000
+        unit = register.unit_of(at, raw, MOST_KW)
+        assert register.read(at, raw * unit, MOST_KW) == ""
+        register.compare(None, 11.0, unit)
+    assert propose_energy_factor(tuple(register.energies)) == 1000.0
 
 
 def test_no_power_is_derived_from_a_jump() -> None:

@@ -31,7 +31,11 @@ def _error(session: Session) -> list[object]:
         ('[2,"x","Heartbeat",{"a":NaN}]', "x", "FormationViolation"),
         ('[2,"x","Heartbeat",{"a":1,"a":2}]', "x", "FormationViolation"),
         ('[2,"x","Heartbeat"]', "x", "FormationViolation"),
+        ('[2,"x","Heartbeat",{"a":' + "9" * 19 + "}]", "x", "FormationViolation"),
+        ('[2,"x","Heartbeat",{"a":"\\ud800"}]', "x", "FormationViolation"),
         ('[9,"x",{}]', "-1", "FormationViolation"),
+        ('[[],"x",{}]', "-1", "FormationViolation"),
+        ('[{},"x",{}]', "-1", "FormationViolation"),
         ('[2,7,"Heartbeat",{}]', "-1", "FormationViolation"),
         ('[2,"x","Nonsense",{}]', "x", "NotImplemented"),
         ('[2,"x","../../etc/passwd",{}]', "x", "NotImplemented"),
@@ -46,8 +50,8 @@ def _error(session: Session) -> list[object]:
     ],
 )
 def test_a_bad_frame_gets_the_stated_error(frame: str, message_id: str, code: str) -> None:
-    """[B01, B06, B07, B10, B11, B12, 0-4, 0-7]"""
-    session = Session("1.6")
+    """[B01, B06, B07, B10, B11, B12, 0-4, 0-7] A strict reader puts nothing right."""
+    session = Session("1.6", is_lenient=False)
     results = session.receive(frame, 0.0)
     assert all(isinstance(r, Fault) for r in results)
     assert _error(session)[:3] == [4, message_id, code]
