@@ -142,11 +142,17 @@ class EvseState:
 
 
 def ordered_a(state: EvseState, now: datetime, rest_a: float) -> float:
-    """The most current per phase that any order which may be in force allows; ``rest_a`` holds without an order."""
+    """The most current per phase that any order which may be in force allows; ``rest_a`` holds without an order.
+
+    When the time of an order is over, it may still hold or have ended, as the charger's clock goes: both count.
+    """
     value = rest_a
     for order in state.orders:
-        if order.outcome is Outcome.ACCEPTED:
-            value = order.setpoint.current_a if order.may_hold_at(now) else rest_a
+        if order.outcome is Outcome.ACCEPTED and order.may_hold_at(now):
+            may_be_over = now >= order.setpoint.valid_until
+            value = max(order.setpoint.current_a, rest_a) if may_be_over else order.setpoint.current_a
+        elif order.outcome is Outcome.ACCEPTED:
+            value = rest_a
     for order in state.orders:
         if order.outcome is not Outcome.ACCEPTED and order.may_hold_at(now):
             value = max(value, order.setpoint.current_a)

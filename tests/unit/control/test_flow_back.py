@@ -149,20 +149,41 @@ def scripts(draw: st.DrawFn) -> Script:
 
 
 SAW = Script(
-    base=((0, 14.0), (48, 0.0)),
-    wishes=((25, (0.0, 0.0, -3.0)), (39, (6.9, 0.0, -3.0)), (59, (0.0, -3.0, -7.0)), (96, (6.9, -7.0, -7.0))),
+    base=((0, 9.0), (48, 0.0)),
+    wishes=(
+        (25, (-3.0, -10.0, -3.0)),
+        (57, (-3.0, 6.9, -10.0)),
+        (62, (-3.0, -7.0, 6.9)),
+        (68, (-3.0, 6.9, -10.0)),
+        (76, (-7.0, -3.0, -7.0)),
+        (100, (-3.0, 6.9, -10.0)),
+    ),
     meter_s=3,
-    samples_s=(11, 10, 6),
-    more_s=(17, 9, 14),
-    less_s=(2, 1, 3),
+    samples_s=(15, 14, 9),
+    more_s=(12, 8, 7),
+    less_s=(2, 2, 1),
     parts=(1.0, 1.0, 1.0),
 )
-"""The building falls once; orders that rise on what the meters do not disprove exceed the limit long afterwards."""
+"""The building falls once; where orders rise on what the meters do not disprove, 1.2 kW too much flows back 53 s later."""
+
+YOUNGER = Script(
+    base=((0, 9.0), (30, 0.0)),
+    wishes=((25, (-10.0, -10.0, 0.0)), (79, (-10.0, -10.0, -10.0))),
+    meter_s=3,
+    samples_s=(4, 6, 4),
+    more_s=(1, 1, 1),
+    less_s=(1, 1, 2),
+    parts=(1.0, 1.0, 1.0),
+)
+"""A car stops to draw between the reading of the site meter and its own: with both as they are, the difference is taken for
+a building, and the others rise on it.
+"""
 
 
 @settings(max_examples=100, deadline=None)
 @given(scripts(), st.sampled_from([3.0, 8.0, 15.0]), st.sampled_from([25.0, 63.0]))
-@example(SAW, 8.0, 63.0)
+@example(SAW, 15.0, 63.0)
+@example(YOUNGER, 3.0, 63.0)
 def test_what_flows_back_exceeds_a_limit_only_after_a_fall_and_never_longer_than_a_fuse_bears(
     script: Script, export_kw: float, fuse_a: float
 ) -> None:

@@ -8,8 +8,10 @@ from datetime import timedelta
 import pytest
 
 from loadmgr.control import baseload
+from loadmgr.control.state import allowed_a
 from loadmgr.domain import events as ev
 from loadmgr.domain.ids import EvseId, SessionId
+from loadmgr.domain.plan import Setpoint
 from loadmgr.domain.samples import Quality
 from loadmgr.domain.session import Session, session_energy
 from tests.support.builders import NOON, a_site, a_state, after, connected, drawn, plugged, site_meter
@@ -111,3 +113,29 @@ def test_the_base_load_is_the_meter_less_the_cars() -> None:
     state = a_state(site, *connected(site), *plugged(1), drawn(1, NOON + minute, (16.0, 16.0, 16.0)))
     state = after(state, [site_meter(NOON + minute, (26.0, 21.0, 20.0))])
     assert state.base[site.root].current_a == (10.0, 5.0, 4.0)
+
+
+def test_an_order_whose_time_is_over_may_have_ended_or_not() -> None:
+    """[G-9, H-5]: its charger's clock may be early or late, so the higher of order and rest counts until both are past."""
+    setpoint = Setpoint(
+        no=1,
+        evse=EvseId("S1/1"),
+        current_a=0.0,
+        n_phases=3,
+        made_at=NOON,
+        valid_until=NOON + timedelta(seconds=180),
+    )
+    site = a_site(n=1, failsafe_a=6.0)
+    sent = [
+        ev.SetpointSent(at=NOON, setpoint=setpoint),
+        ev.SetpointAnswered(at=NOON, no=1, evse=EvseId("S1/1"), accepted=True),
+    ]
+    state = a_state(site, *connected(site, failsafe_a=6.0), *plugged(1), *sent)
+
+    def allowed(after_s: float) -> float:
+        return allowed_a(state, EvseId("S1/1"), NOON + timedelta(seconds=after_s))
+
+    assert [allowed(60.0), allowed(179.0), allowed(181.0), allowed(300.0)] == [0.0, 0.0, 6.0, 6.0]
+    high = replace(setpoint, current_a=16.0)
+    state = a_state(site, *connected(site, failsafe_a=6.0), *plugged(1), replace(sent[0], setpoint=high), sent[1])
+    assert [allowed(179.0), allowed(181.0), allowed(300.0)] == [16.0, 16.0, 6.0]
