@@ -15,7 +15,7 @@ from loadmgr.sim.arrivals import Arrival, total_kwh
 from loadmgr.sim.offline import offline_optimum
 from tests.support.days import WEEKDAY, a_day, arrivals_between, garage, local
 
-PERIODS = {"protect_s": 2.0, "plan_s": 60.0, "sample_interval_s": 20.0}
+PERIODS = {"protect_s": 2.0, "plan_s": 60.0, "sample_interval_s": 60.0}
 """Slower than the defaults: a day that keeps its limits with them is also one that a test can afford."""
 
 
