@@ -8,7 +8,21 @@ from fastapi import APIRouter, Depends, FastAPI, Request, Response
 
 from api import errors
 from api.deps import Service
-from api.routes import chargers, energy, events, grid, health, limits, plans, probe, reservations, sessions, sites, stations
+from api.routes import (
+    chargers,
+    energy,
+    events,
+    grid,
+    health,
+    limits,
+    plans,
+    probe,
+    reservations,
+    security,
+    sessions,
+    sites,
+    stations,
+)
 from loadmgr.runtime import LoadManager
 
 PREFIX = "/api/v1"
@@ -20,6 +34,7 @@ _ROUTERS = (
     reservations.router,
     limits.router,
     chargers.router,
+    security.router,
     grid.router,
     plans.router,
     energy.router,

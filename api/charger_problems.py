@@ -10,6 +10,7 @@ from types import MappingProxyType
 from api.order_view import OrderView, order_view
 from loadmgr.control import evidence, obedience
 from loadmgr.control.evse_state import EvseState, Obedience
+from loadmgr.control.security_state import alert_key
 from loadmgr.control.state import FailsafeState, SiteState, allowed_a, forms_of
 from loadmgr.domain.events import AlarmRaised, Severity
 from loadmgr.domain.ids import EvseId, StationId
@@ -61,6 +62,10 @@ def _station(state: SiteState, station: StationId, now: datetime) -> Iterator[Pr
             remedy="wait a minute after it connected; then see its messages",
             since=known.changed_at,
         )
+    ours = (alert for alert in state.security.alerts.values() if alert.station == station)
+    for alarm in (state.alarms.get(alert_key(station, alert.kind)) for alert in ours):
+        if alarm is not None:
+            yield _of_alarm(alarm, alarm.at)
     for (at_station, control_type), told in state.chargers.der_alarms.items():
         if at_station == station:
             fault = f" ({told.fault})" if told.fault else ""

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from api.link_metrics import link_metrics
 from loadmgr.control import obedience
 from loadmgr.control.obedience import FORM, RESEND, STOP
 from loadmgr.control.pauses import PAUSE, RESUME
@@ -15,6 +16,7 @@ from loadmgr.control.state import SiteState
 from loadmgr.control.view import node_loads
 from loadmgr.domain.site import PHASES
 from loadmgr.figures import Stats
+from loadmgr.ocpp.gateway import Gateway
 from loadmgr.runtime import LoadManager
 
 OUTCOMES = ("obeyed", "not-followed", "refused", "unanswered")
@@ -33,6 +35,8 @@ class SiteCollector(Collector):
         yield from self._counters()
         yield from self._obedience()
         yield from self._remedies()
+        if isinstance(self._manager.link, Gateway):
+            yield from link_metrics(self._manager.link)
 
     def _nodes(self) -> Iterator[Metric]:
         power = GaugeMetricFamily("loadmgr_node_power_kw", "Load below a node, import positive", labels=["node"])

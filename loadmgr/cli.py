@@ -1,13 +1,15 @@
-"""Command line: run · check · replay · probe. No logic."""
+"""Command line: run · check · password · replay · probe. No logic."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,6 +27,8 @@ from loadmgr.domain.ids import NodeId
 from loadmgr.domain.site import PHASES, Site, full_power_kw
 from loadmgr.errors import SettingsError, StorageError
 from loadmgr.settings import Settings
+from loadmgr.sitefile.passwords import hashed, password_fault
+from loadmgr.storage.archive import Exported, closed_before
 from loadmgr.storage.store import SqlStore
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Smart charging and load management.")
@@ -115,6 +119,21 @@ def run(site: SiteFile, log_level: Annotated[str, typer.Option(help="DEBUG, INFO
 
 
 @app.command()
+def password(
+    given: Annotated[str, typer.Option("--password", help="hash this one instead of a random one")] = "",
+) -> None:
+    """Make a random password for a station, and its hash for the site file (`password_hash`)."""
+    made = given or secrets.token_hex(20)
+    fault = password_fault(made, "1.6")
+    if fault:
+        typer.echo(f"the password {fault}", err=True)
+        raise typer.Exit(2)
+    if not given:
+        typer.echo(f"password      {made}")
+    typer.echo(f"password_hash {hashed(made, is_random=not given)}")
+
+
+@app.command()
 def replay(
     site: SiteFile, run_no: Annotated[int, typer.Option("--run", help="number of the run; 0 = the last")] = 0
 ) -> None:
@@ -149,6 +168,32 @@ async def _replay(settings: Settings, run_no: int) -> int:
     for difference in found.differences[:20]:
         typer.echo(f"  event {difference.place}: {difference.what}: {difference.logged} != {difference.replayed}")
     return 1 if found.differences else 0
+
+
+@app.command()
+def archive(
+    site: SiteFile,
+    folder: Annotated[Path | None, typer.Option(help="where the files go; default: beside a SQLite database")] = None,
+) -> None:
+    """Write the closed days of the meter history as Parquet files; the running service does it each night."""
+    settings = _load(site)
+    try:
+        made = asyncio.run(_archive(settings, folder))
+    except (StorageError, OSError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
+    for day in made:
+        typer.echo(f"{day.path}: {day.n_rows} samples")
+    typer.echo(f"{len(made)} days archived")
+
+
+async def _archive(settings: Settings, folder: Path | None) -> tuple[Exported, ...]:
+    store = SqlStore(settings.storage_url, folder=folder)
+    await store.open_for_reading()
+    try:
+        return await store.archive_days(closed_before(datetime.now(UTC)))
+    finally:
+        await store.close()
 
 
 @app.command()

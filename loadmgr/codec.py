@@ -37,9 +37,14 @@ def _kinds() -> Mapping[str, type]:
 
 
 def encode(value: Event | Command | Plan | Session | Limit | GridRecord) -> bytes:
-    """JSON bytes ``{"kind": …, "v": 1, …fields}``; a field at its default is left out, times are ISO 8601 in UTC."""
+    """JSON bytes ``{"kind": …, "v": 1, …fields}``; a field at its default is left out, times are ISO 8601 in UTC.
+
+    A field that is itself called ``kind`` is written as ``kind_``.
+    """
     kind: Any = type(value)
     body = _encoder(kind)(value)
+    if "kind" in body:
+        body["kind_"] = body.pop("kind")
     return orjson.dumps({"kind": kind.__name__, "v": VERSION, **body})
 
 
@@ -60,6 +65,8 @@ def decode(data: bytes | str) -> Any:  # one of many types; callers match on it
         raise CodecError(f"kind {kind!r} is unknown to this version")
     if version != VERSION:
         raise CodecError(f"{kind} has version {version!r}, this program reads version {VERSION}")
+    if "kind_" in raw:
+        raw["kind"] = raw.pop("kind_")
     try:
         return _decoder(known)(raw)
     except (KeyError, TypeError, ValueError) as error:

@@ -26,7 +26,7 @@ from loadmgr.control.view import evse_views, node_loads
 from loadmgr.settings import Address, Settings
 from loadmgr.sim.arrivals import days, real_day
 from loadmgr.sim.clock import ScaledClock
-from loadmgr.sim.scenario import Simulation, simulated
+from loadmgr.sim.scenario import Simulation, hurried, simulated
 from loadmgr.wiring import Running, running
 
 DAY = "2019-06-12"
@@ -85,7 +85,7 @@ def _settings(choice: Choice) -> Settings:
     return replace(
         loaded,
         storage_url=f"sqlite:///{choice.folder / 'loadmgr.db'}",
-        ocpp=replace(loaded.ocpp, listen=_free(listen)),
+        ocpp=hurried(replace(loaded.ocpp, listen=_free(listen)), choice.speed),
         api=replace(loaded.api, listen=_free(loaded.api.listen)),
     )
 

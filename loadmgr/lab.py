@@ -1,4 +1,4 @@
-"""Helpers for notebooks: a first plan of a site, and one real day under several tariffs, as frames and pictures."""
+"""Helpers for notebooks: a first plan of a site, one real day under several tariffs, and stored samples, as frames."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from loadmgr.forecast.baseload import present_shape_kw
 from loadmgr.forecast.prices import import_prices
 from loadmgr.settings import Settings
 from loadmgr.sim.arrivals import Arrival, real_day
+from loadmgr.storage import archive
 from solvers import Batteries, ChargingProblem, DemandCharges, PolicyWeights, Solution, solve
 from solvers.check import used_rows
 
@@ -36,6 +37,18 @@ Floats = NDArray[np.float64]
 DAY_STEP_S = 900.0
 DAY_STEPS = 96
 FULL_FRAC = 1e-4
+
+
+def samples(
+    site: str | Path, begin: datetime, end: datetime, evses: Sequence[str] | None = None, *, folder: Path | None = None
+) -> pd.DataFrame:
+    """The stored meter samples of a site in ``[begin, end)``: a row per message, sorted by meter and time.
+
+    ``evses`` are names of EVSEs or of site meters, all when ``None``. ``at`` is UTC; ``energy_kwh`` is the register; NaN
+    where the meter did not say. The service may run meanwhile; nothing is written. Raises ``SettingsError`` for a wrong site
+    file and ``StorageError`` when there is no database or an archived day is damaged.
+    """
+    return archive.read_frame(Settings.load(site).storage_url, (begin, end), evses, folder=folder)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

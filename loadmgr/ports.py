@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from loadmgr.domain.access import Credentials
 from loadmgr.domain.commands import Command
 from loadmgr.domain.der import DerControl
 from loadmgr.domain.events import (
@@ -22,6 +23,7 @@ from loadmgr.domain.grid import GridRequest
 from loadmgr.domain.ids import EvseId, LimitId, MeterId, SessionId, StationId
 from loadmgr.domain.limits import Limit
 from loadmgr.domain.plan import Plan
+from loadmgr.domain.security import CertificateKnown, SecurityEventReported
 from loadmgr.domain.session import Session
 
 
@@ -136,6 +138,12 @@ class Remembered:
     """Limits of grid requests on single EVSEs."""
     grid_requests: tuple[GridRecord, ...] = ()
     """Those that stand, oldest first."""
+    credentials: tuple[Credentials, ...] = ()
+    """What stands above the site file."""
+    certificates: tuple[CertificateKnown, ...] = ()
+    """Of stations, the oldest word first."""
+    alerts: tuple[SecurityEventReported, ...] = ()
+    """Critical security events that nobody has acknowledged, the newest of each kind and station."""
     last_command_no: int = 0
     last_plan_no: int = 0
 
@@ -196,6 +204,25 @@ class HistoryReader(Protocol):
         """Events of the present run, newest first."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecurityRecord:
+    """A stored security event. ``id`` grows with time; ``acknowledged_at`` is ``None`` while nobody has seen it."""
+
+    id: int
+    event: SecurityEventReported
+    acknowledged_at: datetime | None = None
+    actor: str = ""
+
+
+class SecurityReader(Protocol):
+    """Security events of all runs."""
+
+    async def security_events(
+        self, *, limit: int, station: StationId | None = None, critical_only: bool = False, before_id: int | None = None
+    ) -> tuple[SecurityRecord, ...]:
+        """Newest first; page on with ``before_id``."""
+
+
 class LogReader(Protocol):
     """Reads a whole run for replay and the audit of limits and frames."""
 
@@ -222,7 +249,7 @@ class GridStore(Protocol):
         """Queue records; ``flush`` waits for them as well."""
 
 
-class Store(EventStore, HistoryReader, LogReader, GridStore, Protocol):
+class Store(EventStore, HistoryReader, LogReader, GridStore, SecurityReader, Protocol):
     """All that the service needs of its storage; ``is_degraded`` while writes have to wait in memory."""
 
     @property

@@ -42,6 +42,7 @@ def restored(remembered: Remembered, now: datetime) -> Iterator[ev.Event]:
     running = {s.id for s in remembered.sessions if s.ended_at is None}
     yield from (p for p in remembered.promises if p.session in running)
     yield from (replace(r, at=now) for r in remembered.reservations)
+    yield from _security(remembered, now)
     yield from remembered.alarms
     for order in remembered.open_setpoints:
         if order.evse is None or order.current_a is None or order.valid_until is None:
@@ -57,6 +58,14 @@ def restored(remembered: Remembered, now: datetime) -> Iterator[ev.Event]:
         )
         yield ev.SetpointSent(at=now, setpoint=setpoint)
         yield ev.SetpointUnanswered(at=now, no=order.no, evse=order.evse, detail="before the restart")
+
+
+def _security(remembered: Remembered, now: datetime) -> Iterator[ev.Event]:
+    """Credentials above the site file, certificates of stations, and critical security events nobody has seen."""
+    for credentials in remembered.credentials:
+        yield ev.CredentialsChanged(at=now, credentials=credentials, what="before the restart", actor="restart")
+    yield from remembered.certificates
+    yield from (replace(told, is_kept=True) for told in remembered.alerts)
 
 
 def _session(session: Session, now: datetime) -> Iterator[ev.Event]:

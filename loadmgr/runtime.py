@@ -29,6 +29,7 @@ from loadmgr.domain.site import Site
 from loadmgr.domain.traits import Traits
 from loadmgr.errors import NotFoundError, SiteModelError
 from loadmgr.figures import Health, Stats, health_of
+from loadmgr.ocpp.security import Security
 from loadmgr.ocpp.versions import TRANSLATIONS
 from loadmgr.ports import Clock, FrameRecord, Remembered, StationLink, Store
 from loadmgr.restart import restored
@@ -63,6 +64,7 @@ class LoadManager(SessionDesk):
         self.history = store
         self.stats = Stats()
         self.remembered = Remembered()
+        self.security = Security(self)
         self._store = store
         self._controller = Controller(settings.context)
         self._solver = ThreadPoolExecutor(max_workers=1, thread_name_prefix="solver")
@@ -109,6 +111,7 @@ class LoadManager(SessionDesk):
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.security.tasks.close()
         for subscription in tuple(self._subscriptions):
             subscription.close()
         await asyncio.to_thread(self._solver.shutdown)

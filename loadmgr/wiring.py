@@ -14,6 +14,8 @@ from typing import Any
 
 import uvicorn
 
+from loadmgr.errors import SettingsError
+from loadmgr.heap import short_pauses
 from loadmgr.ocpp.gateway import Gateway
 from loadmgr.ports import Clock
 from loadmgr.runtime import LoadManager
@@ -35,10 +37,11 @@ def build_manager(settings: Settings, *, clock: Clock | None = None) -> LoadMana
 async def gateway_of(manager: LoadManager) -> AsyncIterator[Gateway | None]:
     """The OCPP gateway of a running manager, if its settings say where to listen."""
     settings = manager.settings
-    if settings.ocpp.listen is None:
+    manager.security.use(settings.ocpp.security)
+    if settings.ocpp.listen is None and settings.ocpp.tls is None:
         yield None
         return
-    gateway = Gateway(settings.ocpp, manager, manager.state.params, manager.remembered, settings.ocpp.listen)
+    gateway = Gateway(settings.ocpp, manager, manager.state.params, manager.remembered)
     manager.link = gateway
     async with gateway:
         yield gateway
@@ -67,7 +70,7 @@ class _Server(uvicorn.Server):
 async def running(settings: Settings, *, clock: Clock | None = None, dashboard: bool = True) -> AsyncIterator[Running]:
     """The whole service: storage, loops, gateway, API and dashboard. Stops everything on leaving."""
     key = settings.api.key or secrets.token_urlsafe(24)
-    async with build_manager(settings, clock=clock) as manager, gateway_of(manager) as gateway:
+    async with short_pauses(), build_manager(settings, clock=clock) as manager, gateway_of(manager) as gateway:
         app: Any = importlib.import_module(WEB_APP).create_app(manager, key=key, dashboard=dashboard)
         config = uvicorn.Config(
             app,
@@ -96,12 +99,47 @@ async def running(settings: Settings, *, clock: Clock | None = None, dashboard: 
 
 async def run_service(settings: Settings) -> None:
     """Run until SIGINT or SIGTERM; chargers are left with setpoints that expire into their fail-safe [F16]."""
-    stop = asyncio.Event()
+    stop, again = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, again.set)
     async with running(settings) as service:
         log.info("serving", extra={"api": service.url, "site": settings.name})
         if settings.api.key is None:
             print(f"API key of this run: {service.api_key}", flush=True)  # noqa: T201 the operator must see it once
+        reloading = asyncio.create_task(_reloading(service, settings, again), name="reload")
         await stop.wait()
+        reloading.cancel()
+        await asyncio.gather(reloading, return_exceptions=True)
+
+
+async def _reloading(service: Running, settings: Settings, again: asyncio.Event) -> None:
+    """At each SIGHUP: certificates, revocation lists and addresses of the gateway anew; links live on."""
+    while True:
+        await again.wait()
+        again.clear()
+        await reload(service, settings)
+
+
+async def reload(service: Running, settings: Settings) -> bool:
+    """Read the site file of ``settings`` again and take what may change while links are open; ``True``: it was taken.
+
+    With a mistake in the file, a certificate that cannot be used or an address that is taken, all stays as it is, and the
+    log names each problem [F15].
+    """
+    try:
+        found = Settings.load(settings.path)
+        if service.gateway is not None:
+            await service.gateway.reload(found.ocpp)
+    except SettingsError as error:
+        for problem in error.problems:
+            log.error("not reloaded", extra={"file": str(settings.path), "key": problem.key, "reason": problem.problem})
+        return False
+    except OSError as error:
+        log.error("not reloaded", extra={"file": str(settings.path), "reason": str(error)})
+        return False
+    if found.digest != settings.digest:
+        log.warning("reloaded in part", extra={"reason": "other changes of the site file take effect after a restart"})
+    log.info("reloaded", extra={"file": str(settings.path)})
+    return True

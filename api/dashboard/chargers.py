@@ -12,6 +12,7 @@ from api.charger_view import ChargerView, charger_views, mean_effect_s
 from api.dashboard import charger_texts as texts
 from api.dashboard.frame import header
 from api.dashboard.plan_texts import Moments
+from api.dashboard.waiting import Waiting
 from loadmgr.control import obedience
 from loadmgr.control.evse_state import Obedience
 from loadmgr.domain.ids import StationId
@@ -76,6 +77,7 @@ class Chargers:
                 self._table.add_slot("body-cell-state", STATE)
                 self._table.on("pick", lambda e: self._pick(str(e.args)))
                 self._none = ui.label("No charger has a problem.").classes("unit")
+            self._waiting = Waiting(self._manager)
             self._detail = ui.column().classes("panel w-full gap-3").props('data-testid="charger-detail"')
             with ui.column().classes("panel w-full gap-1"):
                 ui.label("By model").classes("font-semibold")
@@ -84,6 +86,7 @@ class Chargers:
         self._refresh()
         ui.timer(REFRESH_S, self._refresh)
         ui.timer(HISTORY_S, self._load)
+        ui.timer(HISTORY_S, self._waiting.refresh)
 
     def _numbers(self) -> None:
         def number(title: str, test_id: str) -> tuple[ui.label, ui.label]:

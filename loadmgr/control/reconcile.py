@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from loadmgr.control import fallback, guard, ladder, phase_map, reservations
+from loadmgr.control import fallback, guard, ladder, phase_map, reservations, security_state
 from loadmgr.control import rows as row_tools
 from loadmgr.control import state as state_tools
 from loadmgr.control.rows import Age, Load, Uncontrolled
@@ -38,6 +38,7 @@ def _causes(state: SiteState, now: datetime) -> Iterator[ev.AlarmRaised]:
     yield from _overloads(state, base, now)
     yield from phase_map.causes(state, now)
     yield from reservations.causes(state, now)
+    yield from security_state.causes(state.security, now)
     if state.sessions and state.plan is not None and not fallback.is_plan_fresh(state, now):
         yield _alarm(now, "plan-stale", Severity.WARNING, "no fresh plan: rules share the capacity", "see the log")
 

@@ -13,6 +13,7 @@ from loadmgr.control.charger_state import ChargerState
 from loadmgr.control.energy_state import EnergyState
 from loadmgr.control.evse_state import EvseState
 from loadmgr.control.phase_map import PhaseBook
+from loadmgr.control.security_state import SecurityState
 from loadmgr.domain import events as ev
 from loadmgr.domain import flows
 from loadmgr.domain.ids import EvseId, LimitId, MeterId, NodeId, SessionId, StationId
@@ -79,6 +80,7 @@ class SiteState:
     energy: EnergyState = EnergyState()
     chargers: ChargerState = ChargerState()
     phases: PhaseBook = PhaseBook()
+    security: SecurityState = SecurityState()
     ticked_at: datetime | None = None
     last_no: int = 0
     last_plan_no: int = 0

@@ -8,7 +8,16 @@ from types import MappingProxyType
 from typing import TypeVar, assert_never
 
 from loadmgr import units
-from loadmgr.control import baseload, charger_state, energy_state, evidence, evse_state, phase_map, session_tools
+from loadmgr.control import (
+    baseload,
+    charger_state,
+    energy_state,
+    evidence,
+    evse_state,
+    phase_map,
+    security_state,
+    session_tools,
+)
 from loadmgr.control.evse_state import EvseState
 from loadmgr.control.site_state import (
     FailsafeState,
@@ -135,6 +144,16 @@ def apply(state: SiteState, event: ev.Event) -> SiteState:
             | ev.ReservationEnded()
         ):
             return replace(state, chargers=charger_state.apply(state.chargers, event))
+        case (
+            ev.SecurityEventReported()
+            | ev.SecurityAcknowledged()
+            | ev.SecurityAsked()
+            | ev.CredentialsChanged()
+            | ev.CertificateKnown()
+            | ev.CertificateGone()
+            | ev.LogStatusReported()
+        ):
+            return replace(state, security=security_state.apply(state.security, event))
         case ev.AlarmRaised():
             return replace(state, alarms=_with(state.alarms, event.key, event))
         case ev.AlarmCleared():

@@ -8,6 +8,16 @@ from datetime import datetime
 from loadmgr.domain.der import DerControl
 from loadmgr.domain.ids import EvseId, StationId
 from loadmgr.domain.plan import Setpoint
+from loadmgr.domain.security import (
+    DeleteCertificate,
+    GiveCertificate,
+    InstallCertificate,
+    RaiseProfile,
+    ReadCertificates,
+    ReadLog,
+    RenewCertificate,
+    SetPassword,
+)
 from loadmgr.domain.traits import ProfileForm, Purpose
 
 
@@ -254,4 +264,12 @@ Command = (
     | ReadDer
     | ClearDer
     | SignalAfrr
+    | SetPassword
+    | RaiseProfile
+    | GiveCertificate
+    | RenewCertificate
+    | InstallCertificate
+    | DeleteCertificate
+    | ReadCertificates
+    | ReadLog
 )

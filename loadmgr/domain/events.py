@@ -30,6 +30,15 @@ from loadmgr.domain.ids import EvseId, LimitId, MeterId, SessionId, StationId
 from loadmgr.domain.limits import Limit
 from loadmgr.domain.plan import Plan, Setpoint
 from loadmgr.domain.samples import Measured, Quality
+from loadmgr.domain.security import (
+    CertificateGone,
+    CertificateKnown,
+    CredentialsChanged,
+    LogStatusReported,
+    SecurityAcknowledged,
+    SecurityAsked,
+    SecurityEventReported,
+)
 from loadmgr.domain.session import SessionIntent
 
 
@@ -353,6 +362,13 @@ Event = (
     | EvseReserved
     | ReservationEnded
     | MilestoneReached
+    | SecurityEventReported
+    | SecurityAcknowledged
+    | SecurityAsked
+    | CredentialsChanged
+    | CertificateKnown
+    | CertificateGone
+    | LogStatusReported
     | AlarmRaised
     | AlarmCleared
 )

@@ -35,7 +35,7 @@ Authorize                        < P 112 C01, Q01
 BatterySwap                      < N ..2 S01-S03
 BootNotification                 < Y 112 B01-B04
 CancelReservation                > P 112 H02
-CertificateSigned                - N 112 A02, A03
+CertificateSigned                > Y 112 A02, A03
 ChangeAvailability               > Y 112 G03, G04
 ChangeConfiguration              > Y 1.. B05, A01
 ChangeTransactionTariff          - N ..2 I11
@@ -50,9 +50,9 @@ ClosePeriodicEventStream         < P ..2 N14
 CostUpdated                      - N .12 I02
 CustomerInformation              - N .12 N09, N10
 DataTransfer                     < P 112 P01, P02
-DeleteCertificate                - N 112 M04
+DeleteCertificate                > Y 112 M04
 DiagnosticsStatusNotification    < N 1.. N01
-ExtendedTriggerMessage           - N 1.. F06
+ExtendedTriggerMessage           > P 1.. F06
 FirmwareStatusNotification       < N 112 L01
 Get15118EVCertificate            < P .12 M01, M02
 GetBaseReport                    - N .12 B07: single variables are read instead
@@ -64,9 +64,9 @@ GetConfiguration                 > Y 1.. B06
 GetDERControl                    > Y ..2 R04
 GetDiagnostics                   - N 1.. N01
 GetDisplayMessages               - N .12 O03, O04
-GetInstalledCertificateIds       - N 112 M03
+GetInstalledCertificateIds       > Y 112 M03
 GetLocalListVersion              - N 112 D02
-GetLog                           - N 112 N01
+GetLog                           > Y 112 N01
 GetMonitoringReport              - N .12 N02
 GetPeriodicEventStream           - N ..2 N12
 GetReport                        - N .12 B08: single variables are read instead
@@ -74,8 +74,8 @@ GetTariffs                       - N ..2 I09
 GetTransactionStatus             > Y .12 E14
 GetVariables                     > Y .12 B06
 Heartbeat                        < Y 112 G02
-InstallCertificate               - N 112 M05
-LogStatusNotification            < N 112 N01
+InstallCertificate               > Y 112 M05
+LogStatusNotification            < Y 112 N01
 MeterValues                      < Y 112 J01, J02
 NotifyAllowedEnergyTransfer      > Y ..2 Q01
 NotifyChargingLimit              < Y .12 K11, K12, K27
@@ -114,10 +114,10 @@ SetDefaultTariff                 - N ..2 I07
 SetDisplayMessage                - N .12 O01, O02
 SetMonitoringBase                - N .12 N03
 SetMonitoringLevel               - N .12 N05
-SetNetworkProfile                - N .12 B09
+SetNetworkProfile                > P .12 B09
 SetVariableMonitoring            - N .12 N04
 SetVariables                     > Y .12 B05, A01
-SignCertificate                  < P 112 A02, A03
+SignCertificate                  < Y 112 A02, A03
 SignedFirmwareStatusNotification < N 1.. L01
 SignedUpdateFirmware             - N 1.. L01
 StartTransaction                 < Y 1.. D.1

@@ -41,14 +41,17 @@ IDLE_S = 60.0
 ASKED_AT_ONCE = 10
 DATED = frozenset({"StatusNotification", "MeterValues", "TransactionEvent"})
 """Messages whose time is that of the moment, unless they were queued [G-9]."""
+PROMPT = "StatusNotification"
+"""The one of them that does not wait in a queue [B30]."""
+BEGIN = "StartTransaction"
 REBOOT_ILL = "it answers no call"
 
 
 def noticed(link: Connection, call: Incoming, handled: Handled, now: datetime) -> None:
     """A message of the station was handled: keep what it tells about the station itself."""
     charger = link.charger
-    if call.action in DATED and not call.payload.get("offline"):
-        charger.saw_time(_said_at(call.payload), now)
+    link.host.security.heard(link, call, handled)
+    _timed(link, call, handled, now)
     running, evses = dict(link.running), link.desk.site.stations[link.desk.station].evses
     for event in handled.events:
         match event:
@@ -285,12 +288,42 @@ def look_after(link: Connection) -> None:
     _nudge(link)
     _ask_doubted(link)
     _reboot(link)
+    link.host.security.look_after(link)
 
 
-def _said_at(payload: Json) -> datetime | None:
-    """The station's own time of a message: of the message, or of its newest sample."""
-    values = payload.get("meterValue") or [{}]
-    return from_wire(payload.get("timestamp") or values[-1].get("timestamp"))
+def _is_plugged(link: Connection, event: ev.Event) -> bool:
+    """Does an EVSE that was free on this link say that a car is there now?"""
+    if not isinstance(event, ev.EvseStatusChanged):
+        return False
+    return link.states.get(event.evse) in lifecycle.EMPTY and event.status in lifecycle.PRESENT
+
+
+def _timed(link: Connection, call: Incoming, handled: Handled, now: datetime) -> None:
+    """A message told the station's time: what does that say of its clock [G-9, B30]?"""
+    said_at, clock, charger = _said_at(call.payload, now), link.desk.clock, link.charger
+    if call.action == PROMPT and any(_is_plugged(link, event) for event in handled.events):
+        clock.plugged(now)
+    if call.action == BEGIN and said_at is not None:
+        clock.began(said_at, now)
+    if call.action not in DATED or call.payload.get("offline"):
+        return
+    charger.saw_time(said_at, now)
+    if said_at is None:
+        return
+    clock.before_s = charger.behind_s
+    at_most_s = clock.heard(said_at, now, may_wait=call.action != PROMPT)
+    if at_most_s is not None and charger.saw_clock(at_most_s, clock.behind_s):
+        why = f"its clock is at most {at_most_s:.0f} s behind: what it holds begins at another time than was meant"
+        log.warning("clock", extra={"station": link.desk.station, "note": why})
+        link.doubt(why)
+        link.due.set()
+
+
+def _said_at(payload: Json, now: datetime) -> datetime | None:
+    """The station's own time of a message: of the message, or of that of its samples that is the nearest to ours."""
+    values = payload.get("meterValue") or ()
+    stamps = [payload["timestamp"]] if payload.get("timestamp") else [value.get("timestamp") for value in values]
+    return min(filter(None, map(from_wire, stamps)), key=lambda at: abs(now - at), default=None)
 
 
 def _spoke(link: Connection, evse: EvseId) -> None:

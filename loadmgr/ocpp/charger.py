@@ -30,6 +30,7 @@ FAST_LINKS = 10
 ASK_EVERY_S = 60.0
 """Least time between two questions whether one transaction still runs [D-22]."""
 CAP = "effective_max_a"
+START = "start_before_s"
 STARTS = 3
 """Remote starts that are tried per plugged car [G-81]."""
 
@@ -65,6 +66,8 @@ class Charger:
     """2.1: what was last sent for each dynamic profile, by its id; the station may pull it over another link [A.12]."""
     tolerated: set[str] = field(default_factory=set)
     """Actions of which it was told that they break the schema [B11, G-57]."""
+    behind_s: float | None = None
+    """By how much its clock was last proven to be behind [B30]."""
     _is_cap_drawn: bool = False
     """Its cap rests on what cars drew, not on what it offered [G-33]."""
     _offers: dict[EvseId, Offers] = field(default_factory=dict)
@@ -97,7 +100,7 @@ class Charger:
         self._accepted.clear()
         product = Product(vendor=event.vendor, model=event.model, firmware=event.firmware)
         if product != self.knowledge.product != Product():
-            self.behaviour, self.n_unheard = Behaviour(), 0
+            self.behaviour, self.n_unheard, self.behind_s = Behaviour(), 0, None
             self.values.clear()
             self._offers.clear()
         self.knowledge.named(product)
@@ -130,10 +133,22 @@ class Charger:
 
     def saw_time(self, said_at: datetime | None, now: datetime) -> None:
         """A live message of it carried this time [G-9]."""
-        if said_at is None or "start_before_s" in self.knowledge.learned:
+        if said_at is None or START in self.knowledge.learned:
             return
         self._lags_s.append((now - said_at).total_seconds())
         self.learn(detect.after_clock(tuple(self._lags_s), self.traits.start_before_s))
+
+    def saw_clock(self, at_most_s: float, behind_s: float) -> bool:
+        """Its values prove that its clock is so far behind at the most, and so far for certain [G-9, B30]. True: news."""
+        self.behind_s = behind_s if behind_s > 0.0 else self.behind_s
+        known = self.knowledge.learned.get(START)
+        found = detect.after_proof(at_most_s, behind_s, known.value if known is not None else None)
+        if found is None:
+            return False
+        self._lags_s.clear()
+        self.knowledge.forget(START)
+        self.learn(found)
+        return True
 
     def remember(self, told: ev.TraitsKnown) -> None:
         """What was learned of it in an earlier run."""

@@ -1,70 +1,44 @@
-"""One station's connection: session, translation, answers and commands. No socket: frames go out through a queue."""
+"""One station's connection: session, translation, answers and commands. Of the socket it knows a ``Line``."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
 import logging
-import re
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from loadmgr.domain import commands as cmd
 from loadmgr.domain import events as ev
 from loadmgr.domain.ids import EvseId, SessionId
-from loadmgr.domain.site import Site
 from loadmgr.errors import ProtocolError, StorageError
-from loadmgr.ocpp import care, detect
+from loadmgr.ocpp import care, detect, whois
 from loadmgr.ocpp.charger import SILENT_S, TIMEOUTS, Charger
+from loadmgr.ocpp.host import Activity, Host
 from loadmgr.ocpp.mirror import Mirror
 from loadmgr.ocpp.nudge import Nudge
 from loadmgr.ocpp.reply import PROFILE, Done, Reply, Tag, event_of
 from loadmgr.ocpp.schemas import Json
 from loadmgr.ocpp.session import Answered, Disputed, Failed, Fault, Incoming, Result, Session
 from loadmgr.ocpp.translation import Desk, Handled
+from loadmgr.ocpp.transport.contract import Line
 from loadmgr.ocpp.versions import Version
-from loadmgr.ports import Clock, FrameRecord
+from loadmgr.ports import FrameRecord
 
 log = logging.getLogger(__name__)
 
 FAULTS_PER_MINUTE = 60
-FRAMES_WAITING = 1000
+FAULT_COSTS = 10.0
+"""Messages: what is wrong is looked at twice, answered and told."""
+CALLS_WAITING = 200
+"""Calls for a station that does not answer; setpoints and fail-safes go beyond that, and replace each other."""
 GOING_AWAY, POLICY = 1001, 1008
 UNSENT = frozenset({"Timeout", "Closed", "InvalidAnswer", "NotSent"})
 """Failures that say nothing of what the station did with a command; after ``NotSent`` it never saw it."""
 ILL = frozenset({"InternalError", "GenericError"})
 """CALLERRORs of a station that does not work; the others are answers [G-48]."""
-_SECRET = re.compile(r'("(?:AuthorizationKey|BasicAuthPassword)"\s*,\s*"[a-zA-Z]+"\s*:\s*)"[^"]*"')
-
-
-class Host(Protocol):
-    """What the gateway needs of the service around it."""
-
-    clock: Clock
-
-    @property
-    def site(self) -> Site:
-        """The site."""
-
-    def take(self, *events: ev.Event) -> None:
-        """Fold and log events, at once."""
-
-    async def durable(self) -> None:
-        """Return when everything taken is on disk. Raises ``StorageError``."""
-
-    def log_frames(self, frames: tuple[FrameRecord, ...]) -> None:
-        """Keep frames for the frame log."""
-
-
-@dataclass(slots=True)
-class Activity:
-    """What all links of a gateway count together. ``n`` moves with every frame and every link: cheap to compare."""
-
-    n: int = 0
-    n_replies_held: int = 0
-    """Answers that wait for the disk."""
 
 
 @dataclass(slots=True)
@@ -76,15 +50,17 @@ class Connection:
     version: Version
     session: Session
     charger: Charger
+    line: Line
     spawn: Callable[[Coroutine[Any, Any, None]], None]
     timeout_s: float = 30.0
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     activity: Activity = field(default_factory=Activity)
+    shown_name: str = ""
+    """The serial number in the certificate with which it came, where that is what it names [E-12]."""
     is_accepted: bool = False
     is_closed: bool = False
     due: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when onboarding is due: by a boot, and when the station lost what it must hold."""
-    outbox: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     pending_replies: int = 0
     recent_faults: list[float] = field(default_factory=list)
     must_close: tuple[int, str] | None = None
@@ -144,7 +120,8 @@ class Connection:
         """Count a breach of protocol; too many in a minute close the link."""
         now_s = self.host.clock.monotonic_s()
         self.recent_faults = [s for s in self.recent_faults if now_s - s < 60.0] + [now_s]
-        log.warning("fault", extra={"station": self.desk.station, "detail": detail})
+        log.warning("fault", extra={"station": self.desk.station, "detail": self.host.security.words(self, detail)})
+        self.line.charge(FAULT_COSTS)
         if len(self.recent_faults) > FAULTS_PER_MINUTE:
             self.must_close = (POLICY, "too many malformed messages")
 
@@ -174,7 +151,17 @@ class Connection:
             self.n_unbooted += 1
             self.session.refuse(call.id, "SecurityError", "send BootNotification first")
             return
-        handled = self.version.handle(self.desk, call.action, call.payload, now)
+        handled: Handled | None = None
+        try:
+            handled = self.version.handle(self.desk, call.action, call.payload, now)
+        finally:
+            if handled is None:  # a mistake of ours: whoever waits for the answer hears of it
+                self.session.refuse(call.id, "InternalError", "the central system failed")
+        if call.action == "BootNotification" and (why := whois.doubt(self.shown_name, call.payload)):
+            self.session.refuse(call.id, "SecurityError", why)
+            self.must_close = (POLICY, why)
+            self.host.take(whois.contradiction(self.desk.station, why, now))
+            return
         if call.action == "BootNotification":
             self.is_accepted = True
         care.noticed(self, call, handled, now)
@@ -200,6 +187,7 @@ class Connection:
             await self.host.durable()
         except StorageError as error:
             log.error("not acknowledged", extra={"station": self.desk.station, "reason": str(error)})
+            self.session.forget(call.id)
         else:
             self.session.reply(call.id, call.action, handled.answer)
             self.push()
@@ -241,6 +229,9 @@ class Connection:
         """Queue the calls that carry out a command."""
         urgent = isinstance(command, cmd.SendSetpoint | cmd.InstallFailsafe)
         now_s = self.host.clock.monotonic_s()
+        if self.session.n_queued >= CALLS_WAITING and not urgent:
+            self._not_sent(Tag(command=command, done=done, is_trial=is_trial), f"{CALLS_WAITING} calls wait before it")
+            return
         for part, (action, payload) in enumerate(calls):
             first = done if part == 0 else None
             tag = Tag(command=command, part=part, done=first, request=payload, is_trial=is_trial)
@@ -339,6 +330,7 @@ class Connection:
             self.charger.n_silent_links += 1
 
     def _settle(self, tag: Tag, reply: Reply, now: datetime) -> None:
+        reply = replace(reply, detail=self.host.security.words(self, reply.detail))
         self._resolve(tag, reply)
         if not tag.is_trial:
             self.host.take(event_of(tag, reply, now))
@@ -376,19 +368,18 @@ class Connection:
         self.held.clear()
 
     def push(self) -> None:
-        """Hand frames to the writer; a station that does not read is cut off [A13]."""
+        """Hand frames to the line, which cuts a station off that does not read [A13]."""
         frames = self.session.take_frames()
         if not frames:
             return
         now = self.host.clock.now()
         self.n_sent += len(frames)
         self.activity.n += 1
+        self.activity.n_sent += len(frames)
         for frame in frames:
             self._log("out", frame, now)
-            self.outbox.put_nowait(frame)
-        if self.outbox.qsize() > FRAMES_WAITING:
-            self.must_close = (POLICY, "the station does not read")
+            self.line.send(frame)
 
     def _log(self, direction: str, text: str, now: datetime) -> None:
-        shown = _SECRET.sub(r'\1"***"', text[:8192]) if "Auth" in text else text[:8192]
+        shown = self.host.security.frame(self.desk.station, text)
         self.host.log_frames((FrameRecord(at=now, station=self.desk.station, direction=direction, text=shown),))

@@ -237,6 +237,23 @@ def after_clock(lags_s: Sequence[float], start_before_s: float) -> tuple[Finding
     return (Finding(trait="start_before_s", value=float(round(lag_s + LEAD_S)), evidence=evidence),)
 
 
+def after_proof(at_most_s: float, behind_s: float, known: object) -> tuple[Finding, ...] | None:
+    """Values prove that a clock is behind so far at the most, and so far for certain (0: nothing is certain) [G-9, B30].
+
+    ``known``: the begin of schedules that was learned before. Replaced where it is too late for the clock, and where it
+    is so early that an order would be over before the station reads it; ``None``: nothing is to be changed.
+    """
+    known_s = known if isinstance(known, int | float) else None
+    is_late = behind_s > 0.0 and (known_s is None or known_s < behind_s + LEAD_S / 2.0)
+    is_early = known_s is not None and known_s > max(at_most_s, 0.0) + 2.0 * LEAD_S
+    if not is_late and not is_early:
+        return None
+    if behind_s <= 0.0:
+        return ()
+    evidence = f"its clock is {behind_s:.0f} s behind"
+    return (Finding(trait="start_before_s", value=float(round(behind_s + LEAD_S)), evidence=evidence),)
+
+
 def after_refusal(detail: str) -> tuple[Finding, ...]:
     """What the words of a refused profile tell: reason codes of 2.x, error texts of 1.6 (domain rule A.6, [A-50])."""
     if "NoPhaseForDC" in detail or "numberphases" in detail.lower():

@@ -1,36 +1,36 @@
-"""The WebSocket server: identity, authentication, subprotocol, and one task pair per station."""
+"""The OCPP central system: who is connected, over which link, and the way of commands to them."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
 from collections.abc import Coroutine
 from dataclasses import replace
-from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self
-
-from websockets.asyncio.server import Server, ServerConnection, serve
-from websockets.exceptions import ConnectionClosed
-from websockets.http11 import Request, Response
-from websockets.typing import Subprotocol
 
 from loadmgr.domain import commands as cmd
 from loadmgr.domain import events as ev
 from loadmgr.domain.ids import StationId
 from loadmgr.domain.params import ControlParams
-from loadmgr.ocpp.auth import Gatekeeper
+from loadmgr.errors import StorageError
 from loadmgr.ocpp.charger import Charger
-from loadmgr.ocpp.connection import Activity, Connection, Host
-from loadmgr.ocpp.identity import Directory, admitted_by, identity_of
+from loadmgr.ocpp.connection import Connection
+from loadmgr.ocpp.door import Door
+from loadmgr.ocpp.host import Activity, Host
+from loadmgr.ocpp.links import Link
 from loadmgr.ocpp.onboarding import Onboarding, Pace
 from loadmgr.ocpp.quirks import Knowledge, builtin
 from loadmgr.ocpp.session import Session as OcppSession
-from loadmgr.ocpp.sockets import Socket, choose, hang_up
+from loadmgr.ocpp.sockets import Socket, SocketLine
 from loadmgr.ocpp.transactions import Transactions
 from loadmgr.ocpp.translation import Desk
-from loadmgr.ocpp.versions import ASSUMED, VERSIONS
+from loadmgr.ocpp.transport.contract import Line
+from loadmgr.ocpp.transport.listener import Counts, Endpoint, Listener
+from loadmgr.ocpp.transport.tls import server_context
+from loadmgr.ocpp.versions import VERSIONS
 from loadmgr.ports import Remembered
 from loadmgr.settings import Address, OcppSettings
 from loadmgr.sitefile.models import StationTraits
@@ -40,37 +40,42 @@ log = logging.getLogger(__name__)
 WITHOUT_BOOT_S = 10.0
 FAILSAFE_RETRY_S = (2.0, 10.0, 30.0, 60.0)
 """Waits between tries to install the fail-safe; after them the station is configured and the last wait repeats."""
-BACKLOG = 4096
 REPLACED = (1000, "replaced by a newer connection")
+DRAIN_S = 5.0
+"""At the end, answers that wait for the disk have this time."""
 
 
 class Gateway:
     """OCPP central system of every version in ``VERSIONS``; an asynchronous context manager and a ``StationLink``.
 
     ``frames_handled``, ``frames_sent`` and ``pending_replies`` let a lock-step simulation know what is in flight.
+    Raises ``OSError`` on entry when an address is taken or a certificate cannot be used.
     """
 
-    def __init__(
-        self, settings: OcppSettings, host: Host, params: ControlParams, remembered: Remembered, listen: Address
-    ) -> None:
+    def __init__(self, settings: OcppSettings, host: Host, params: ControlParams, remembered: Remembered) -> None:
         self._settings = settings
         self._host = host
         self._params = params
-        self._listen = listen
-        self._directory = Directory.of(settings.stations)
-        self._keeper = Gatekeeper(settings.stations, self._directory)
-        self._misnamed: set[StationId] = set()
         self._transactions = Transactions.remembered(remembered.sessions)
         self._accepted = {s.station for s in remembered.stations if s.failsafe_a is not None}
         self._told = {s.station: s.traits for s in remembered.stations if s.traits is not None}
-        self._links: dict[StationId, tuple[Connection, Socket]] = {}
+        self._links: dict[StationId, Link] = {}
         self._chargers: dict[StationId, Charger] = {}
         self._numbers = itertools.count(1)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._server: Server | None = None
         self._clock_task: asyncio.Task[None] | None = None
+        self.door = Door(settings, host, self._begin, self._delay_s, self._numbers)
+        self.door.keeper.remember({c.station: c for c in remembered.credentials})
+        host.security.tasks.on_credentials = self.door.keeper.settle
+        self._listener = Listener(
+            self.door.admit,
+            settings.limits,
+            (),
+            ping_s=settings.ping_s,
+            proxies=settings.trusted_proxies,
+            is_deflating=settings.is_deflating,
+        )
         self.frames_handled = 0
-        self.frames_sent = 0
         self.takeovers = 0
         self.activity = Activity()
 
@@ -79,45 +84,67 @@ class Gateway:
     async def __aenter__(self) -> Self:
         for station in sorted(self._told.keys() & self._host.site.stations.keys()):  # the site file has the last word
             self._host.take(*self._charger(station).news(self._host.clock.now()))
-        self._server = await serve(
-            self._serve,
-            self._listen.host,
-            self._listen.port,
-            process_request=self._admit,
-            select_subprotocol=choose,
-            compression=None,
-            max_size=self._settings.max_frame_bytes,
-            max_queue=64,
-            ping_interval=self._settings.ping_s,
-            ping_timeout=self._settings.ping_s,
-            open_timeout=10,
-            close_timeout=2,
-            server_header=None,
-            backlog=BACKLOG,
-            logger=log,
-        )
+        await self._listener.__aenter__()
+        await self._listener.change(endpoints(self._settings))
         self._clock_task = asyncio.create_task(self._watch_time(), name="ocpp-timeouts")
-        log.info("listening", extra={"host": self._listen.host, "port": self.port, "path": self._settings.path})
+        for (address, is_tls), port in self._listener.ports.items():
+            facts = {"host": address.host, "port": port, "path": self._settings.path, "tls": is_tls}
+            log.info("listening", extra=facts)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._server is not None:
-            self._server.close()
-            await self._server.wait_closed()
+        """Accept nobody any more, give the answers that wait for the disk, say goodbye [F16]."""
+        await self._listener.change(())
+        if self.pending_replies:
+            with contextlib.suppress(StorageError, TimeoutError):  # the stations ask again, then
+                async with asyncio.timeout(DRAIN_S):
+                    await self._host.durable()
+            await asyncio.sleep(0)  # the answers leave now
+        await self._listener.__aexit__(kind, value, trace)
+        self.door.keeper.close()
         tasks = [*self._tasks] + ([self._clock_task] if self._clock_task is not None else [])
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def reload(self, settings: OcppSettings) -> None:
+        """Take addresses, certificates and revocation lists anew; open links live on.
+
+        Raises ``OSError`` for a certificate that cannot be used and for an address that is taken: then nothing has changed.
+        """
+        await self._listener.change(endpoints(settings))
+        self._settings = replace(self._settings, listen=settings.listen, tls=settings.tls)
+        self.door.keeper.tls = settings.tls
+
+    def _port_of(self, address: Address | None, *, is_tls: bool) -> int:
+        return self._listener.ports.get((address, is_tls), address.port) if address is not None else 0
+
     @property
     def port(self) -> int:
-        """The port it listens on."""
-        if self._server is None:
-            return self._listen.port
-        found: int = next(iter(self._server.sockets)).getsockname()[1]
-        return found
+        """The port it listens on without TLS; 0: none."""
+        return self._port_of(self._settings.listen, is_tls=False)
+
+    @property
+    def tls_port(self) -> int:
+        """The port it listens on with TLS; 0: none."""
+        return self._port_of(self._settings.tls.listen if self._settings.tls is not None else None, is_tls=True)
+
+    @property
+    def link_counts(self) -> Counts:
+        """What happened to sockets since the start."""
+        return self._listener.counts
+
+    @property
+    def n_sockets(self) -> int:
+        """Links over sockets of ours, in whatever phase."""
+        return len(self._listener)
+
+    @property
+    def frames_sent(self) -> int:
+        """Frames handed to the sockets since the start."""
+        return self.activity.n_sent
 
     @property
     def pending_replies(self) -> int:
@@ -127,7 +154,7 @@ class Gateway:
     def traffic(self, station: StationId) -> tuple[int, int] | None:
         """(frames handled, frames handed to the socket) of the open link of a station."""
         link = self._links.get(station)
-        return None if link is None else (link[0].n_handled, link[0].n_sent)
+        return None if link is None else (link.connection.n_handled, link.connection.n_sent)
 
     @property
     def connected(self) -> frozenset[StationId]:
@@ -137,7 +164,7 @@ class Gateway:
     @property
     def refused_logins(self) -> int:
         """Failed authentications since the start."""
-        return self._keeper.failures
+        return self.door.keeper.failures
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -147,67 +174,10 @@ class Gateway:
     async def _watch_time(self) -> None:
         while True:
             await self._host.clock.sleep(1.0)
-            for connection, socket in tuple(self._links.values()):
-                connection.on_time()
-                if connection.must_close is not None:
-                    self._spawn(hang_up(socket, *connection.must_close))
+            for link in tuple(self._links.values()):
+                link.on_time()
 
-    # -- handshake -------------------------------------------------------------------------------------------------
-
-    def _admit(self, socket: ServerConnection, request: Request) -> Response | None:
-        """Before the upgrade: path, identity and password. Unknown and wrong get the same answer [G01]."""
-        identity = identity_of(request.path, self._settings.path)
-        if identity is None:
-            return socket.respond(HTTPStatus.NOT_FOUND, f"connect to {self._settings.path}/<identity>\n")
-        address = str(socket.remote_address[0]) if socket.remote_address else ""
-        try:
-            header = request.headers.get("Authorization")
-        except LookupError:  # more than one header
-            header = None
-        verdict = self._keeper.judge(identity, header, address, self._host.clock.monotonic_s())
-        if verdict.station is not None and verdict.station in self._host.site.stations:
-            if verdict.station != identity:
-                log.info("connects by an alias", extra={"station": verdict.station, "alias": identity})
-            return None
-        self._refused(identity, address, verdict.resembles)
-        response = socket.respond(HTTPStatus.UNAUTHORIZED, "unknown station or wrong password\n")
-        response.headers["WWW-Authenticate"] = 'Basic realm="OCPP", charset="UTF-8"'
-        return response
-
-    def _refused(self, identity: str, address: str, resembles: StationId | None) -> None:
-        """Tell the log; of a station that only writes its identity otherwise, tell its history as well, once [G-55]."""
-        if resembles is None:
-            log.warning("refused", extra={"station": identity[:48], "address": address})
-            return
-        remedy = admitted_by(identity[:64], resembles)
-        log.warning("refused", extra={"station": identity[:48], "address": address, "remedy": remedy})
-        if resembles not in self._misnamed:
-            self._misnamed.add(resembles)
-            self._host.take(
-                ev.CommandAnswered(
-                    at=self._host.clock.now(),
-                    no=next(self._numbers),
-                    station=resembles,
-                    command="Connect",
-                    accepted=False,
-                    detail=remedy,
-                )
-            )
-
-    # -- one station -----------------------------------------------------------------------------------------------
-
-    async def _serve(self, socket: ServerConnection) -> None:
-        assert socket.request is not None  # the handshake is done  # noqa: S101
-        station = self._directory.find(identity_of(socket.request.path, self._settings.path) or "")
-        assert station is not None  # it was admitted  # noqa: S101
-        chosen = socket.subprotocol
-        if chosen is None:
-            has_header = "Sec-WebSocket-Protocol" in socket.request.headers
-            if has_header or not self._settings.stations[station].assume_ocpp16:
-                await socket.close(1002, f"offer one of the subprotocols {', '.join(VERSIONS)}")
-                return
-            chosen = Subprotocol(ASSUMED)
-        await self._live(self._connection(station, str(chosen)), socket)
+    # -- links -----------------------------------------------------------------------------------------------------
 
     async def attach(self, station: StationId, subprotocol: str, socket: Socket) -> None:
         """Serve a station over any transport until the link ends: the life of a WebSocket after its handshake.
@@ -219,36 +189,37 @@ class Gateway:
             raise ValueError(f"station {station!r} is not in the site file; add it or attach one that is")
         if subprotocol not in VERSIONS:
             raise ValueError(f"subprotocol {subprotocol!r} is unknown; use one of {', '.join(VERSIONS)}")
-        await self._live(self._connection(station, subprotocol), socket)
+        wait_s = self._delay_s(station)
+        if wait_s:
+            await self._host.clock.sleep(wait_s)
+        line = SocketLine(socket)
+        await line.carry(self._begin(station, subprotocol, line))
 
-    async def _live(self, connection: Connection, socket: Socket) -> None:
-        station = connection.desk.station
-        wait_s = connection.charger.linked(self._host.clock.monotonic_s())
+    def _delay_s(self, station: StationId) -> float:
+        """How long a station waits that opens links too often [A06, G-44]."""
+        wait_s = self._charger(station).linked(self._host.clock.monotonic_s())
         if wait_s:
             log.warning("opens links too often", extra={"station": station, "wait_s": wait_s})
-            await self._host.clock.sleep(wait_s)
-        await self._replace(station)
+        return wait_s
+
+    def _begin(self, station: StationId, subprotocol: str, line: Line, shown_name: str = "") -> Link:
+        connection = self._connection(station, subprotocol, line)
+        connection.shown_name = shown_name
+        self._replace(station, line)
+        link = Link(connection, line, self._handled, self._gone)
         connection.mirror.came_back(self._host.clock.now())
-        self._links[station] = (connection, socket)
+        self._links[station] = link
         self.activity.n += 1
         self._host.take(ev.StationConnected(at=self._host.clock.now(), station=station, ocpp=connection.version.ocpp))
-        writer = asyncio.create_task(self._write(connection, socket), name=f"writer-{station}")
         steps = Onboarding(connection, self._params, _pace(), is_known=station in self._accepted)
-        onboard = asyncio.create_task(steps.run(), name=f"onboard-{station}")
-        reason = ""
-        try:
-            reason = await self._read(connection, socket)
-        finally:
-            for task in (writer, onboard):
-                task.cancel()
-            await asyncio.gather(writer, onboard, return_exceptions=True)
-            self._gone(station, connection, reason)
+        link.onboarding = asyncio.create_task(steps.run(), name=f"onboard-{station}")
+        return link
 
-    def _connection(self, station: StationId, subprotocol: str) -> Connection:
+    def _connection(self, station: StationId, subprotocol: str, line: Line) -> Connection:
         version = VERSIONS[subprotocol]
         charger = self._charger(station)
         before = self._links.get(station)
-        if before is not None and before[0].is_accepted:
+        if before is not None and before.connection.is_accepted:
             self._accepted.add(station)  # the link that this one replaces: the station has booted
         return Connection(
             host=self._host,
@@ -263,6 +234,7 @@ class Gateway:
             version=version,
             session=OcppSession(version.ocpp, timeout_s=self._params.call_timeout_s),
             charger=charger,
+            line=line,
             timeout_s=self._params.call_timeout_s,
             stale_s=max(self._params.sample_interval_s + 10.0, 30.0),
             numbers=self._numbers,
@@ -286,63 +258,31 @@ class Gateway:
     def link(self, station: StationId) -> Connection | None:
         """The open link of a station."""
         found = self._links.get(station)
-        return found[0] if found is not None else None
+        return found.connection if found is not None else None
 
-    async def _replace(self, station: StationId) -> None:
+    def _handled(self) -> None:
+        self.frames_handled += 1
+        self.activity.n += 1
+
+    def _replace(self, station: StationId, line: Line) -> None:
         """A newer authenticated connection wins; commands go to exactly one [A08]."""
         old = self._links.pop(station, None)
         if old is None:
             return
         self.takeovers += 1
-        log.warning("replaced", extra={"station": station})
-        old[0].on_close()
-        self._spawn(hang_up(old[1], *REPLACED))
+        self.door.taken_over(station, line, old.line)
+        old.end(*REPLACED)
 
-    def _gone(self, station: StationId, connection: Connection, reason: str) -> None:
-        known = self._links.get(station)
-        if known is None or known[0] is not connection:
+    def _gone(self, link: Link, reason: str) -> None:
+        if not link.over():
             return  # it was replaced: the station is still connected
+        connection = link.connection
+        station = connection.desk.station
         del self._links[station]
         self.activity.n += 1
         if connection.is_accepted:
             self._accepted.add(station)
-        connection.on_close()
         self._host.take(ev.StationDisconnected(at=self._host.clock.now(), station=station, reason=reason[:200]))
-
-    async def _read(self, connection: Connection, socket: Socket) -> str:
-        """Until the link ends; returns why. Nothing a station sends may raise out of here."""
-        try:
-            async for message in socket:
-                if isinstance(message, str):
-                    self._pump(connection, message)
-                else:
-                    connection.on_fault("binary frame")  # OCPP-J is text [B03]
-                self.frames_handled += 1
-                connection.n_handled += 1
-                self.activity.n += 1
-                if connection.must_close is not None:
-                    await socket.close(*connection.must_close)
-                    return connection.must_close[1]
-        except (ConnectionClosed, ConnectionError) as closed:
-            return connection.must_close[1] if connection.must_close is not None else str(closed)
-        return connection.must_close[1] if connection.must_close is not None else "closed by the station"
-
-    @staticmethod
-    def _pump(connection: Connection, message: str) -> None:
-        try:
-            connection.on_text(message)
-        except Exception:
-            log.exception("message could not be handled", extra={"station": connection.desk.station})
-            connection.on_fault("internal error")
-
-    async def _write(self, connection: Connection, socket: Socket) -> None:
-        try:
-            while True:
-                frame = await connection.outbox.get()
-                self.frames_sent += 1
-                await socket.send(frame)
-        except (ConnectionClosed, ConnectionError):
-            return  # the reader sees it as well and cleans up
 
     # -- commands --------------------------------------------------------------------------------------------------
 
@@ -350,7 +290,7 @@ class Gateway:
         """Deliver a command to its station; a setpoint for one without a link is known not to be in force."""
         link = self._links.get(command.station)
         if link is not None:
-            link[0].send(command)
+            link.connection.send(command)
             return
         if isinstance(command, cmd.SendSetpoint):
             self._host.take(
@@ -381,3 +321,11 @@ class Gateway:
 
 def _pace() -> Pace:
     return Pace(without_boot_s=WITHOUT_BOOT_S, retry_s=FAILSAFE_RETRY_S)
+
+
+def endpoints(settings: OcppSettings) -> tuple[Endpoint, ...]:
+    """Where to listen. Raises ``OSError`` for certificates that cannot be used."""
+    found = [Endpoint(address=settings.listen)] if settings.listen is not None else []
+    if settings.tls is not None:
+        found.append(Endpoint(address=settings.tls.listen, tls=server_context(settings.tls)))
+    return tuple(found)

@@ -50,6 +50,7 @@ def begun(
     if is_past:
         events.append(inferred_end(desk, known, now, "Offline"))
         return known, events
+    desk.transactions.reported(start.evse).waiting = None  # a word that was held back from before means the last car [B29]
     register = desk.transactions.register_of(start.evse)
     register.begin(min(start.started_at, now), start.meter_start_kwh if is_register_known else None)
     if desk.transactions.reported(start.evse).status in EMPTY:

@@ -87,7 +87,8 @@ def number(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
-        found = float(value) if not isinstance(value, str) or "_" not in value else math.nan
+        is_plain = not isinstance(value, str) or ("_" not in value and value.isascii())
+        found = float(value) if is_plain else math.nan
     except (ValueError, OverflowError):
         return None
     return found if math.isfinite(found) else None

@@ -29,22 +29,23 @@ def samples(
 ) -> Iterator[ev.Event]:
     """The events of the meterValues of one message in the order of their times [C-23]; ``number`` 0: the main meter.
 
-    ``context`` = (transaction that they belong to, our time). What is ``is_history`` is kept and never used for control.
+    ``context`` = (transaction that they belong to, our time). What is ``is_history``, or was not measured lately by all
+    that is known of the station's clock, is kept and never used for control [C-24, B24].
     """
     known, now = context
     evse = desk.evse(number)
     n_used = known.n_phases if known is not None else None
-    for said_at, readings in sorted(entries, key=lambda e: (e[0] or now).timestamp()):
+    for at, is_live, readings in _timed(desk, entries, now):
         found = measure(readings, evse, desk.traits, n_used=n_used)
         found = replace(found, measured=_with_offset(found.measured, desk, known))
         unit = 1.0
         if evse is not None and found.measured.energy_kwh is not None:
-            unit = unit_of(desk, evse, found.measured.energy_kwh, said_at or now)
+            unit = unit_of(desk, evse, found.measured.energy_kwh, at)
             found = replace(found, measured=replace(found.measured, energy_kwh=found.measured.energy_kwh * unit))
-        if is_history:
+        if is_history or not is_live:
             found = replace(found, quality=Quality.HISTORY)
         before_kwh = known.last_register_kwh if known is not None else 0.0
-        event = sample_event(desk, number, found, (said_at, now), known)
+        event = sample_event(desk, number, found, (at, now), known)
         if evse is None or event.quality is Quality.HISTORY:
             yield event
             continue
@@ -55,6 +56,17 @@ def samples(
             if register.waiting is not None:
                 known.last_register_kwh = before_kwh  # it may be a glitch (rule C.5)
             yield from _needs(known, found.told, now)
+
+
+def _timed(desk: Desk, entries: Sequence[Entry], now: datetime) -> list[tuple[datetime, bool, Sequence[Reading]]]:
+    """Each entry with when that was by our clock and whether it is live, in the order of these times [C-23].
+
+    One without a readable time was measured now [B25], but not beside one that says so itself: then it is old [B24].
+    """
+    told = [desk.clock.read(said_at, now) if said_at is not None else None for said_at, _ in entries]
+    is_plain = not any(time is not None and time[1] for time in told)
+    found = [(*(time or (now, is_plain)), readings) for time, (_, readings) in zip(told, entries, strict=True)]
+    return sorted(found, key=lambda entry: entry[0])
 
 
 def unit_of(desk: Desk, evse: Evse, register_kwh: float, at: datetime) -> float:

@@ -1,4 +1,7 @@
-"""Full schema validation, requests and responses, on the JSON schemas that the ``ocpp`` package ships."""
+"""Full schema validation, requests and responses, on the JSON schemas that the ``ocpp`` package ships.
+
+This is the reference: ``loadmgr.ocpp.typed`` takes most messages without it, and gives it all others.
+"""
 
 from __future__ import annotations
 
@@ -66,6 +69,12 @@ def _name(ocpp: str, action: str, *, is_request: bool) -> str:
     return action if ocpp == "1.6" or action in UNCONFIRMED else f"{action}Request"
 
 
+def message_name(ocpp: str, action: str, *, is_request: bool) -> str | None:
+    """What the schema of a message is called, or ``None`` when the version has no such message."""
+    name = _name(ocpp, action, is_request=is_request)
+    return None if name not in _names(ocpp) or (is_request and action.endswith("Response")) else name
+
+
 @cache
 def _schema(ocpp: str, name: str) -> Json:
     place = files("ocpp") / _FOLDERS[ocpp] / "schemas" / f"{name}.json"
@@ -81,10 +90,8 @@ def _made(ocpp: str, name: str, *, is_tidied: bool = False) -> Any:  # jsonschem
 
 def _validator(ocpp: str, action: str, *, is_request: bool, is_tidied: bool = False) -> Any:
     """The validator of a message, or ``None``; names that do not exist are not kept, whatever stations make up."""
-    name = _name(ocpp, action, is_request=is_request)
-    if name not in _names(ocpp) or (is_request and action.endswith("Response")):
-        return None
-    return _made(ocpp, name, is_tidied=is_tidied)
+    name = message_name(ocpp, action, is_request=is_request)
+    return _made(ocpp, name, is_tidied=is_tidied) if name is not None else None
 
 
 @cache

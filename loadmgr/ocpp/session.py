@@ -1,34 +1,51 @@
-"""The OCPP-J request/response state machine of one connection, without a socket.
+"""The OCPP-J request/response state machine of one connection, without a socket, a clock or an event loop.
 
 Frames in as text, results out as values; frames to send are collected in ``take_frames``. One CALL of ours is
 outstanding at a time [0-5]; answers to the station may be given at any later moment. 2.1 adds two message types: an
 objection to an answer (CALLRESULTERROR) and a message without one (SEND).
+
+A central system that keeps its own sockets needs nothing else of this package. It makes a ``Session`` for each connection,
+then, with a time in seconds that never goes back:
+
+* for each text message: ``receive``, and for each ``Incoming`` of its results ``reply``, ``refuse`` or ``forget``;
+* for each command: ``call``; its outcome comes later, from any method, as ``Answered`` or ``Failed`` with the ``tag`` given;
+* at ``deadline_s``, or every second: ``expire``; at the end: ``close``;
+* after each of these: send what ``take_frames`` hands out, in that order.
+
+Every payload that comes out of a session, and every one that leaves by it, is valid by the schema of its version, but for
+what is ``unchecked``. Everything that a station can make a session keep is bounded.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import uuid
-from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import orjson
 
-from loadmgr.ocpp.schemas import UNCONFIRMED, Checked, Json, breach, checked, is_known, spelt
-from loadmgr.ocpp.wire import WireError, parsed, readable_id
+from loadmgr.ocpp.schemas import UNCONFIRMED, Breach, Checked, Json, breach, checked, is_known, spelt
+from loadmgr.ocpp.typed import Codec, codec
+from loadmgr.ocpp.wire import ID_MAX, WireError, parsed, readable_id
 
 log = logging.getLogger(__name__)
 
 CALL, CALLRESULT, CALLERROR, CALLRESULTERROR, SEND = 2, 3, 4, 5, 6
 SINCE_21 = frozenset({CALLRESULTERROR, SEND})
 LATE_S = 600.0
-ANSWERS_KEPT = 32
+LATE_KEPT = 32
+ANSWERS_KEPT = 8
+"""A station has one CALL open at a time [0-5], so what it repeats is its last one; the others are for objections."""
+UNANSWERED_MAX = 64
+_NOT_SENT = "no answer wanted: "
+"""Ids of ours for a SEND begin so; they are longer than an id may be, so no station has one."""
+_STRICT = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
+"""A time of ours is written by ``timestamps.to_wire``, never by chance [0-2]."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Incoming:
+class Incoming(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A valid CALL of the station, to be answered with ``reply`` or ``refuse``; to a SEND these send nothing.
 
     ``notes``: what had to be done to make it valid.
@@ -40,8 +57,7 @@ class Incoming:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
+class Answered(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A CALL of ours was answered. ``is_late``: after its time-out [A04]."""
 
     tag: Any  # what the caller gave to ``call``
@@ -51,8 +67,7 @@ class Answered:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failed:
+class Failed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A CALL of ours failed: ``code`` is the station's CALLERROR code, ``Timeout``, ``InvalidAnswer`` or ``Closed``."""
 
     tag: Any  # what the caller gave to ``call``
@@ -61,15 +76,13 @@ class Failed:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class Fault(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The station broke the protocol; counted, the connection may go on."""
 
     detail: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Disputed:
+class Disputed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """2.1: the station could not take our answer to its ``action``; an empty one when nobody knows which [0-19]."""
 
     id: str
@@ -79,15 +92,18 @@ class Disputed:
 
 
 Result = Incoming | Answered | Failed | Fault | Disputed
+_Asked = tuple[int, str, str]
+"""What is kept of a CALL of the station: a hash of its text, its action and our answer, which is empty until it is given."""
 
 
 @dataclass(slots=True, kw_only=True)
 class _Call:
     id: str
     action: str
-    payload: Json
+    body: str
     tag: Any
     urgent: bool = False
+    is_checked: bool = True
     deadline_s: float = 0.0
 
 
@@ -99,37 +115,53 @@ class Session:
     timeout_s: float = 30.0
     is_lenient: bool = True
     """What breaks the schema is put into its form where that is possible [G-57 to G-60]."""
+    unchecked: frozenset[str] = frozenset()
+    """Actions of the station that pass with their answers whatever the schema says, for handlers that check them."""
     faults: int = 0
     unknown_answers: int = 0
     disputed_answers: int = 0
-    _frames: deque[str] = field(default_factory=deque)
-    _queue: deque[_Call] = field(default_factory=deque)
+    _codec: Codec = field(init=False, repr=False)
+    _frames: list[str] = field(default_factory=list)
+    _queue: list[_Call] = field(default_factory=list)
     _open: _Call | None = None
-    _late: OrderedDict[str, tuple[_Call, float]] = field(default_factory=OrderedDict)
-    _pending: set[str] = field(default_factory=set)
-    _answers: OrderedDict[str, str] = field(default_factory=OrderedDict)
-    _asked: dict[str, bytes] = field(default_factory=dict)
-    """What each remembered id asked: a station may use an id again for another question [G-56]."""
-    _actions: OrderedDict[str, str] = field(default_factory=OrderedDict)
-    _unanswered: set[str] = field(default_factory=set)
+    _late: dict[str, tuple[_Call, float]] = field(default_factory=dict)
+    _asked: dict[str, _Asked] = field(default_factory=dict)
+    """By id; a station may use an id again for another question [G-56]."""
+    _n_unanswered: int = 0
+
+    def __post_init__(self) -> None:
+        self._codec = codec(self.ocpp)
 
     # -- frames ----------------------------------------------------------------------------------------------------
 
     def take_frames(self) -> list[str]:
         """Frames to send, in order; they are handed out once."""
-        found = list(self._frames)
-        self._frames.clear()
+        found, self._frames = self._frames, []
         return found
 
     def receive(self, text: str, now_s: float) -> list[Result]:
         """Handle one text frame. Never raises, whatever the station sends [B01, B06]."""
+        call = self._codec.call(text)
+        if call is not None:
+            message_id, action, payload = call
+            return self._taken(Incoming(id=message_id, action=action, payload=payload), hash(text))
+        made = self._open
+        if made is not None:
+            answer = self._codec.answer(text, made.id, made.action)
+            if answer is not None:
+                self._open = None
+                self._send_next(now_s)
+                return [Answered(tag=made.tag, action=made.action, payload=answer)]
+        return self._receive_slowly(text, now_s)
+
+    def _receive_slowly(self, text: str, now_s: float) -> list[Result]:
+        """Whatever is not an ordinary valid message, by the reference and with its error codes."""
         frame = self._parse(text)
         if isinstance(frame, Fault):
             self.faults += 1
             return [frame]
-        kind = frame[0]
-        if kind == CALL:
-            return self._call_in(frame)
+        if (kind := frame[0]) == CALL:
+            return self._call_in(frame, hash(text))
         if kind in {CALLRESULT, CALLERROR}:
             return self._answer_in(frame, now_s)
         if kind in SINCE_21 and self.ocpp == "2.1":
@@ -142,11 +174,9 @@ class Session:
         try:
             return parsed(text)
         except WireError as error:
-            if error.is_json:
-                self._error("-1", "RpcFrameworkError", str(error))
-                return Fault(detail=str(error))
-            self._error(readable_id(text), "RpcFrameworkError", "not JSON")
-            return Fault(detail=f"not JSON: {error}")
+            detail = str(error) if error.is_json else "not JSON"
+            self._error("-1" if error.is_json else readable_id(text), "RpcFrameworkError", detail)
+            return Fault(detail=detail if error.is_json else f"not JSON: {error}")
 
     def _error(self, message_id: str, code: str, detail: str) -> None:
         if self.ocpp == "1.6" and code == "RpcFrameworkError":
@@ -160,33 +190,38 @@ class Session:
 
     # -- their calls -----------------------------------------------------------------------------------------------
 
-    def _call_in(self, frame: list[Any]) -> list[Result]:
+    def _call_in(self, frame: list[Any], question: int) -> list[Result]:
         if len(frame) != 4 or not isinstance(frame[2], str) or not isinstance(frame[3], dict):
             self.faults += 1
             self._error(frame[1], spelt("FormatViolation", self.ocpp), "a CALL is [2, id, action, object]")
             return [Fault(detail="malformed CALL")]
         message_id, action, payload = frame[1], frame[2], frame[3]
-        question = _digest(action, payload)
-        is_repeated = self._asked.get(message_id) == question
-        if is_repeated and message_id in self._answers:
-            self._frames.append(self._answers[message_id])  # the same question gets the same answer [B13]
-            return []
-        if is_repeated and message_id in self._pending:
-            return []  # its answer is on the way
-        if not is_known(self.ocpp, action):
+        is_checked = action not in self.unchecked
+        if is_checked and not is_known(self.ocpp, action):
             self._error(message_id, "NotImplemented", f"action {action[:50]!r} is unknown")
             return [Fault(detail=f"unknown action {action[:50]!r}")]
-        found = self._checked(action, payload, is_request=True)
+        found = self._checked(action, payload, is_request=True) if is_checked else Checked(payload=payload)
         if found.breach is not None:
             self.faults += 1
             self._error(message_id, found.breach.code, found.breach.detail)
             return [Fault(detail=found.breach.detail)]
-        self._pending.add(message_id)
-        self._asked[message_id] = question
-        self._actions[message_id] = action
-        while len(self._actions) > ANSWERS_KEPT:
-            self._actions.popitem(last=False)
-        return [Incoming(id=message_id, action=action, payload=found.payload, notes=found.notes)]
+        return self._taken(Incoming(id=message_id, action=action, payload=found.payload, notes=found.notes), question)
+
+    def _taken(self, call: Incoming, question: int) -> list[Result]:
+        """A valid CALL is handed on once: the same question gets the same answer [B13]."""
+        known = self._asked.get(call.id)
+        if known is not None and known[0] == question:
+            if known[2]:
+                self._frames.append(known[2])
+            return []  # an answer that is not there yet is on the way
+        if known is None or known[2]:
+            if self._n_unanswered >= UNANSWERED_MAX:
+                self.faults += 1
+                self._error(call.id, "GenericError", f"{UNANSWERED_MAX} CALLs wait for an answer; send one at a time")
+                return [Fault(detail=f"more than {UNANSWERED_MAX} CALLs without an answer")]
+            self._n_unanswered += 1
+        self._asked[call.id] = (question, call.action, "")
+        return [call]
 
     def _checked(self, action: str, payload: Json, *, is_request: bool) -> Checked:
         return checked(self.ocpp, action, payload, is_request=is_request, is_lenient=self.is_lenient)
@@ -202,54 +237,85 @@ class Session:
             self.faults += 1
             detail = found.breach.detail if found.breach is not None else f"{action} must be sent as a CALL"
             return [Fault(detail=f"SEND: {detail}")]
-        own_id = str(uuid.uuid4())
-        self._unanswered.add(own_id)
-        return [Incoming(id=own_id, action=action, payload=found.payload, notes=found.notes)]
+        return [Incoming(id=f"{_NOT_SENT}{uuid.uuid4()}", action=action, payload=found.payload, notes=found.notes)]
 
     def _dispute_in(self, frame: list[Any]) -> list[Result]:
         """The station did not take an answer of ours: ours was valid by the schema, so it is told to people only."""
         self.disputed_answers += 1
-        action = self._actions.get(frame[1], "")
-        code = str(frame[2])[:50]
+        action, code = self._asked.get(frame[1], (0, "", ""))[1], str(frame[2])[:50]
         detail = str(frame[3])[:200] if len(frame) > 3 else ""
         log.warning("answer disputed", extra={"action": action, "about": frame[1], "code": code, "detail": detail})
         return [Disputed(id=frame[1], action=action, code=code, detail=detail)]
 
     def reply(self, message_id: str, action: str, payload: Json) -> None:
         """Answer a CALL. An answer of ours that breaks the schema becomes an InternalError, never a wrong frame."""
-        if message_id in self._unanswered:
-            self._unanswered.discard(message_id)
+        if len(message_id) > ID_MAX:
             return
-        found = breach(self.ocpp, action, payload, is_request=False)
+        body, found = self._written(action, payload, is_request=False, is_checked=action not in self.unchecked)
         if found is not None:
             self.refuse(message_id, "InternalError", "the central system made an invalid answer")
             raise ValueError(f"our answer to {action} is invalid: {found.detail}")
-        self._remember(message_id, self._push([CALLRESULT, message_id, payload]))
+        text = f"[{CALLRESULT},{orjson.dumps(message_id).decode()},{body}]"
+        self._frames.append(text)
+        self._remember(message_id, action, text)
 
     def refuse(self, message_id: str, code: str, detail: str) -> None:
         """Answer a CALL with an error."""
-        if message_id in self._unanswered:
-            self._unanswered.discard(message_id)
-            return
-        self._remember(message_id, self._push([CALLERROR, message_id, spelt(code, self.ocpp), detail[:255], {}]))
+        if len(message_id) <= ID_MAX:
+            text = self._push([CALLERROR, message_id, spelt(code, self.ocpp), detail[:255], {}])
+            self._remember(message_id, "", text)
 
-    def _remember(self, message_id: str, text: str) -> None:
-        self._pending.discard(message_id)
-        self._answers[message_id] = text
-        while len(self._answers) > ANSWERS_KEPT:
-            self._asked.pop(self._answers.popitem(last=False)[0], None)
+    def forget(self, message_id: str) -> None:
+        """A CALL that gets no answer at all: when the station asks again, it is new."""
+        known = self._asked.pop(message_id, None)
+        self._n_unanswered -= known is not None and not known[2]
+
+    def _remember(self, message_id: str, action: str, text: str) -> None:
+        """Keep an answer; of those that were given, the oldest goes."""
+        asked = self._asked
+        if (known := asked.pop(message_id, None)) is None:
+            return
+        self._n_unanswered -= not known[2]
+        asked[message_id] = (known[0], known[1] or action, text)
+        if len(asked) - self._n_unanswered > ANSWERS_KEPT:
+            oldest = next(iter(asked))
+            del asked[oldest if asked[oldest][2] else next(i for i, a in asked.items() if a[2])]
+
+    def _written(self, action: str, payload: Json, *, is_request: bool, is_checked: bool) -> tuple[str, Breach | None]:
+        """A payload of ours as it goes out, and what is wrong with it: judged is what the station will read."""
+        try:
+            body = orjson.dumps(payload, option=_STRICT)
+        except TypeError as error:
+            return "", Breach(code="FormatViolation", detail=f"{action}: cannot be written: {error}")
+        if not is_checked or self._codec.takes(action, body, is_request=is_request):
+            return body.decode(), None
+        return body.decode(), breach(self.ocpp, action, orjson.loads(body), is_request=is_request)
 
     # -- our calls -------------------------------------------------------------------------------------------------
 
-    def call(self, action: str, payload: Json, tag: Any, now_s: float, *, urgent: bool = False) -> None:
+    def call(
+        self,
+        action: str,
+        payload: Json,
+        tag: Any,
+        now_s: float,
+        *,
+        urgent: bool = False,
+        message_id: str | None = None,
+        is_checked: bool = True,
+    ) -> None:
         """Queue a CALL; an ``urgent`` one goes before every other that is not sent yet, but behind urgent ones.
 
-        Raises ``ValueError`` when the payload breaks the schema: that is a bug of ours and nothing is sent.
+        Raises ``ValueError`` when the payload breaks the schema: that is a bug of ours and nothing is sent. One that is not
+        ``is_checked`` is sent as it is, and its answer taken as it comes. A ``message_id`` of one's own has to be new.
         """
-        found = breach(self.ocpp, action, payload, is_request=True)
+        body, found = self._written(action, payload, is_request=True, is_checked=is_checked)
         if found is not None:
             raise ValueError(f"our {action} is invalid: {found.detail}")
-        made = _Call(id=str(uuid.uuid4()), action=action, payload=payload, tag=tag, urgent=urgent)
+        if message_id is not None and not 0 < len(message_id) <= ID_MAX:
+            raise ValueError(f"our {action}: the message id {message_id!r} must have 1 to {ID_MAX} characters")
+        message_id = message_id or str(uuid.uuid4())
+        made = _Call(id=message_id, action=action, body=body, tag=tag, urgent=urgent, is_checked=is_checked)
         place = len(self._queue)
         while urgent and place > 0 and not self._queue[place - 1].urgent:
             place -= 1
@@ -259,7 +325,7 @@ class Session:
     def drop_queued(self, is_superseded: Any) -> list[Any]:
         """Remove unsent calls whose tag ``is_superseded`` accepts; returns their tags."""
         dropped = [c.tag for c in self._queue if is_superseded(c.tag)]
-        self._queue = deque(c for c in self._queue if not is_superseded(c.tag))
+        self._queue = [c for c in self._queue if not is_superseded(c.tag)]
         return dropped
 
     @property
@@ -270,9 +336,9 @@ class Session:
     def _send_next(self, now_s: float) -> None:
         if self._open is not None or not self._queue:
             return
-        self._open = self._queue.popleft()
-        self._open.deadline_s = now_s + self.timeout_s
-        self._push([CALL, self._open.id, self._open.action, self._open.payload])
+        made = self._open = self._queue.pop(0)
+        made.deadline_s = now_s + self.timeout_s
+        self._push([CALL, made.id, made.action, orjson.Fragment(made.body)])
 
     def _answer_in(self, frame: list[Any], now_s: float) -> list[Result]:
         message_id = frame[1]
@@ -298,7 +364,7 @@ class Session:
         payload = frame[2]
         if not isinstance(payload, dict):
             return Failed(tag=made.tag, action=made.action, code="InvalidAnswer", detail="payload is no object")
-        found = self._checked(made.action, payload, is_request=False)
+        found = self._checked(made.action, payload, is_request=False) if made.is_checked else Checked(payload=payload)
         if found.breach is not None:
             self.faults += 1
             return Failed(tag=made.tag, action=made.action, code="InvalidAnswer", detail=found.breach.detail)
@@ -314,12 +380,15 @@ class Session:
     def expire(self, now_s: float) -> list[Result]:
         """Give up a call whose time is over; its answer is still recognised for ten minutes [0-6]."""
         while self._late and next(iter(self._late.values()))[1] + LATE_S < now_s:
-            self._late.popitem(last=False)
+            del self._late[next(iter(self._late))]
         made = self._open
         if made is None or now_s < made.deadline_s:
             return []
         self._open = None
+        made.body = ""
         self._late[made.id] = (made, now_s)
+        if len(self._late) > LATE_KEPT:
+            del self._late[next(iter(self._late))]
         self._send_next(now_s)
         return [Failed(tag=made.tag, action=made.action, code="Timeout", detail=f"no answer in {self.timeout_s:.0f} s")]
 
@@ -329,8 +398,3 @@ class Session:
         self._open = None
         self._queue.clear()
         return [Failed(tag=c.tag, action=c.action, code="Closed", detail="connection lost") for c in open_calls]
-
-
-def _digest(action: str, payload: Json) -> bytes:
-    """A short form of a question, whatever numbers and characters it holds."""
-    return hashlib.blake2b(repr((action, payload)).encode(errors="surrogatepass"), digest_size=16).digest()

@@ -107,7 +107,8 @@ def _goes_on(desk: Desk, known: Known, said: Said, now: datetime) -> bool:
         return False
     if said.trigger == RESUMED:
         return True
-    is_live = abs(now - said.at) <= LIVE or desk.transactions.reported(known.start.evse).status in lifecycle.PRESENT
+    is_now = abs(now - said.at) <= LIVE or desk.clock.read(said.at, now)[1]
+    is_live = is_now or desk.transactions.reported(known.start.evse).status in lifecycle.PRESENT
     return is_live and said.seq_no > known.last_seq_no
 
 

@@ -13,9 +13,10 @@ from loadmgr.domain.traits import Traits
 from loadmgr.ocpp import dynamic
 from loadmgr.ocpp.metering import Measurement
 from loadmgr.ocpp.schemas import Json
+from loadmgr.ocpp.station_clock import LIVE_S, StationClock
 from loadmgr.ocpp.transactions import Known, Transactions
 
-LIVE = timedelta(seconds=60)
+LIVE = timedelta(seconds=LIVE_S)
 """A sample whose own time is further from now than this is history [C-24], or its clock is wrong."""
 
 
@@ -31,6 +32,9 @@ class Desk:
     traits: Traits = Traits()
     dynamic: dict[int, Json] = field(default_factory=dict)
     """2.1: what was last sent for each dynamic profile, by its id (``loadmgr.ocpp.dynamic``) [A.12]."""
+
+    clock: StationClock = field(default_factory=StationClock)
+    """How far its clock is off, as far as this link has shown [B30, G-52]."""
 
     def evse(self, number: int) -> Evse | None:
         """The EVSE of this station with this number."""
@@ -60,21 +64,11 @@ class Handled:
 
 
 def sample_event(
-    desk: Desk, number: int, measurement: Measurement, times: tuple[datetime | None, datetime], known: Known | None
+    desk: Desk, number: int, measurement: Measurement, times: tuple[datetime, datetime], known: Known | None
 ) -> ev.MeterSample:
-    """The event of one measurement; ``times`` = (the station's own time, our time).
-
-    A plausible time of the station is kept; one far off means a queued sample or a wrong clock: history if it lies
-    in the past, our time if in the future.
-    """
-    said_at, now = times
+    """The event of one measurement; ``times`` = (when that was by our clock, our time)."""
+    measured_at, now = times
     quality = measurement.quality
-    measured_at = now
-    if said_at is not None:
-        if abs(said_at - now) <= LIVE:
-            measured_at = said_at
-        elif said_at < now:
-            measured_at, quality = said_at, Quality.HISTORY
     if known is not None and measurement.measured.energy_kwh is not None and quality is not Quality.HISTORY:
         known.last_register_kwh = measurement.measured.energy_kwh
     return ev.MeterSample(

@@ -9,17 +9,21 @@ from types import MappingProxyType
 
 from loadmgr.domain.commands import Command
 from loadmgr.domain.params import ControlParams
+from loadmgr.domain.security import CertificateUse, InstalledCertificate
 from loadmgr.domain.traits import Traits
 from loadmgr.ocpp.schemas import Json
 from loadmgr.ocpp.translation import Desk, Handled
 from loadmgr.ocpp.v16 import commands as commands_16
 from loadmgr.ocpp.v16 import events as events_16
+from loadmgr.ocpp.v16 import security as security_16
 from loadmgr.ocpp.v16 import setup as setup_16
 from loadmgr.ocpp.v21 import commands as commands_21
 from loadmgr.ocpp.v21 import events as events_21
+from loadmgr.ocpp.v21 import security as security_21
 from loadmgr.ocpp.v21 import setup as setup_21
 from loadmgr.ocpp.v201 import commands as commands_201
 from loadmgr.ocpp.v201 import events as events_201
+from loadmgr.ocpp.v201 import security as security_201
 from loadmgr.ocpp.v201 import setup as setup_201
 
 Calls = tuple[tuple[str, Json], ...]
@@ -40,6 +44,9 @@ class Version:
     values: Callable[[str, Json], Values]
     settings: Callable[[ControlParams, Traits], Setup]
     capabilities: tuple[str, ...]
+    installed: Callable[[Json, CertificateUse | None], tuple[InstalledCertificate, ...]]
+    chain_max: str
+    """The setting that bounds a certificate chain, in characters."""
 
 
 VERSIONS: Mapping[str, Version] = MappingProxyType(
@@ -54,6 +61,8 @@ VERSIONS: Mapping[str, Version] = MappingProxyType(
             values=commands_21.values,
             settings=setup_21.settings,
             capabilities=setup_21.CAPABILITIES,
+            installed=security_21.installed,
+            chain_max=security_21.CHAIN_MAX,
         ),
         "ocpp2.0.1": Version(
             ocpp="2.0.1",
@@ -65,6 +74,8 @@ VERSIONS: Mapping[str, Version] = MappingProxyType(
             values=commands_201.values,
             settings=setup_201.settings,
             capabilities=setup_201.CAPABILITIES,
+            installed=security_201.installed,
+            chain_max=security_201.CHAIN_MAX,
         ),
         "ocpp1.6": Version(
             ocpp="1.6",
@@ -76,6 +87,8 @@ VERSIONS: Mapping[str, Version] = MappingProxyType(
             values=commands_16.values,
             settings=setup_16.settings,
             capabilities=setup_16.CAPABILITIES,
+            installed=security_16.installed,
+            chain_max=security_16.CHAIN_MAX,
         ),
     }
 )

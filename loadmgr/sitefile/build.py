@@ -22,9 +22,6 @@ from loadmgr.sitefile.models import GroupTable, NodeTable, SiteFile, StationKeys
 from loadmgr.sitefile.series import SeriesReader
 from solvers import names as engine_names
 
-PASSWORD_MIN = 16
-PASSWORD_MAX = 40
-
 
 def did_you_mean(value: str, known: Iterator[str] | Mapping[str, object] | tuple[str, ...]) -> str:
     """A hint for a misspelt name."""
@@ -104,19 +101,6 @@ class Builder:
             for rotation in sorted(set(rotations.values()) - set(good)):
                 hint = f"with phases = {table.phases} use one of {', '.join(good)}"
                 self._note(f"{key}.rotation", f"{rotation!r} does not name {table.phases} phase(s)", hint)
-            self._check_password(key, table)
-
-    def _check_password(self, key: str, table: StationKeys) -> None:
-        if self._file.ocpp.listen is None or table.auth == "none":
-            return
-        if table.password is None and table.password_hash is None:
-            self._note(
-                f"{key}.password",
-                "there is no password",
-                'set password (16 to 40 characters) or password_hash, or auth = "none" for a trusted cable',
-            )
-        elif table.password is not None and not PASSWORD_MIN <= len(table.password) <= PASSWORD_MAX:
-            self._note(f"{key}.password", f"has {len(table.password)} characters", "use 16 to 40 random ones [G04]")
 
     # -- nodes -----------------------------------------------------------------------------------------------------
 

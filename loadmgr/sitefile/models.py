@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime, time
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
 
 Ident = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,47}$")]
 Alias = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^/\x00-\x1f\x7f]+$")]
+CommonName = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(ip_network), WithJsonSchema({"type": "string"})]
 Amps = Annotated[float, Field(ge=0, le=10_000)]
 Kilowatts = Annotated[float, Field(ge=0, le=100_000)]
 Rotation = Literal[
@@ -181,7 +184,10 @@ class StationKeys(Table):
     settle_s: Annotated[float, Field(ge=1, le=120)] = 20.0
     password: str | None = None
     password_hash: str | None = None
-    auth: Literal["basic", "none"] = "basic"
+    hex_password: bool = False
+    auth: Literal["basic", "none"] | None = None
+    security_profile: Literal[0, 1, 2, 3] | None = None
+    allow_downgrade: bool = False
     assume_ocpp16: bool = False
     traits: StationTraits = StationTraits()
 
@@ -189,22 +195,29 @@ class StationKeys(Table):
 class StationTable(StationKeys):
     """``[stations.<id>]``; ``rotation_of`` gives single EVSEs another rotation.
 
-    ``aliases``: further identities under which it connects, compared letter by letter [G-55].
+    ``aliases``: further identities under which it connects, compared letter by letter [G-55]. ``certificate_name``: CN
+    of its client certificate (profile 3) where that is not its id, e.g. the serial number [E-12]. ``security_profile``:
+    the only one it may connect with [E-13]; absent: 2 where there is ``[ocpp.tls]``, else 1. ``auth = "none"`` is profile
+    0 in files of before. ``allow_downgrade``: a 2.x station may go from 3 back to 2. ``hex_password``: over 1.6 the
+    password is a hex key, and its text and its raw bytes are both good [E-10].
     """
 
     rotation_of: dict[str, Rotation] = {}
     aliases: tuple[Alias, ...] = ()
+    certificate_name: CommonName | None = None
 
 
 class GroupTable(StationKeys):
     """``[[station_groups]]``: many alike; ``rotations`` are dealt out in turn.
 
-    ``aliases``: further identities by station id, e.g. ``{ "cp-01" = ["CP-01"] }`` [G-55].
+    ``aliases``: further identities by station id, e.g. ``{ "cp-01" = ["CP-01"] }`` [G-55]. ``certificate_names``: CN of
+    the client certificate by station id, where that is not the id itself [E-12].
     """
 
     ids: Annotated[tuple[Ident, ...], Field(min_length=1)]
     rotations: tuple[Rotation, ...] = ()
     aliases: dict[Ident, tuple[Alias, ...]] = {}
+    certificate_names: dict[Ident, CommonName] = {}
 
 
 class BandTable(Table):
@@ -282,15 +295,76 @@ class ControlTable(Table):
     v2g_efficiency: Annotated[float, Field(gt=0.5, le=1)] | None = None
 
 
+class TlsTable(Table):
+    """``[ocpp.tls]``: the listener of security profiles 2 and 3. Files are PEM, their paths relative to the site file.
+
+    ``certificate``: the server's, with what is between it and the root. ``client_ca``: roots of the stations'
+    certificates; without it there is no profile 3. ``crl``: revocation lists of those that sign stations' certificates.
+    ``organization``: what O of a station's certificate must be [E-12].
+    """
+
+    listen: str
+    certificate: str
+    key: str
+    client_ca: str | None = None
+    crl: str | None = None
+    organization: CommonName | None = None
+
+
+class CaTable(Table):
+    """``[ocpp.security.ca]``: an authority of our own that signs stations' requests; PEM files relative to the site file.
+
+    ``organization``: what O of a request must be [E-12]. ``v2g``: it signs certificates that stations show to cars, too.
+    """
+
+    certificate: str
+    key: str
+    validity_days: Annotated[int, Field(ge=1, le=3650)] = 365
+    organization: CommonName | None = None
+    v2g: bool = False
+
+
+class SecurityTable(Table):
+    """``[ocpp.security]``: what is done about stations' security over OCPP.
+
+    ``uploads``: addresses such as ``sftp://logs.example.org`` to which stations may be told to upload their logs [G20].
+    ``url``: what a 2.x station is told to connect to for a higher security profile, without its identity.
+    """
+
+    uploads: tuple[Annotated[str, Field(pattern=r"^(https?|ftps?|sftp)://[^\s@/]+(/\S*)?$", max_length=512)], ...] = ()
+    url: Annotated[str, Field(pattern=r"^wss://\S+$", max_length=512)] | None = None
+    ca: CaTable | None = None
+
+
 class OcppTable(Table):
-    """``[ocpp]``: the gateway; without ``listen`` a host program owns the sockets."""
+    """``[ocpp]``: the gateway; without ``listen`` and ``[ocpp.tls]`` a host program owns the sockets.
+
+    ``links``, ``links_per_address``: open at a time. ``messages_per_s``: of one link, sustained, after
+    ``messages_at_once``; ``overtime_per_s``: of all links that are faster, together. ``send_bytes``: waiting for a station
+    that does not read. ``waiting_room``: what becomes of unknown identities: ``list`` refuses and lists them, ``hold`` lets
+    them say who they are, without any right. ``trusted_proxies``: addresses or networks whose word about a client's address
+    and TLS counts [A16]. ``deflate``: compress where a station offers it.
+    """
 
     listen: str | None = None
+    tls: TlsTable | None = None
+    security: SecurityTable = SecurityTable()
     path: Annotated[str, Field(pattern=r"^/[A-Za-z0-9._/-]*$")] = "/ocpp"
     heartbeat_s: Annotated[int, Field(ge=10, le=86_400)] = 300
     ping_s: Annotated[float, Field(ge=5, le=3600)] | None = 30.0
     accept: Literal["all"] | tuple[str, ...] = "all"
     max_frame_bytes: Annotated[int, Field(ge=65_536, le=1_048_576)] = 262_144
+    links: Annotated[int, Field(ge=1, le=1_000_000)] = 20_000
+    links_per_address: Annotated[int, Field(ge=1, le=1_000_000)] = 5_000
+    messages_per_s: Annotated[float, Field(ge=1, le=10_000)] = 20.0
+    messages_at_once: Annotated[int, Field(ge=1, le=100_000)] = 30
+    overtime_per_s: Annotated[float, Field(ge=1, le=100_000)] = 300.0
+    send_bytes: Annotated[int, Field(ge=65_536, le=67_108_864)] = 1_048_576
+    handshake_s: Annotated[float, Field(ge=1, le=60)] = 10.0
+    close_s: Annotated[float, Field(ge=0.1, le=30)] = 2.0
+    deflate: bool = True
+    trusted_proxies: tuple[Network, ...] = ()
+    waiting_room: Literal["list", "hold"] = "list"
     insecure: bool = False
 
 

@@ -15,7 +15,7 @@ from loadmgr.domain.limits import Limit
 from loadmgr.domain.plan import Plan
 from loadmgr.domain.session import Session
 from loadmgr.ports import CommandRecord, FrameRecord, GridRecord, KnownStation, Remembered, SampleRow, StoredEvent
-from loadmgr.storage import tables
+from loadmgr.storage import security_rows, tables
 from loadmgr.storage.fold import KEPT_DAYS, from_ms, to_ms
 
 log = logging.getLogger(__name__)
@@ -62,6 +62,9 @@ def remembered(connection: Connection, at: datetime) -> Remembered:
         reservations=_reservations(connection, at),
         evse_limits=_lasting(connection, tables.evse_limits, at),
         grid_requests=_grid_requests(connection, at),
+        credentials=security_rows.credentials(connection),
+        certificates=security_rows.certificates(connection),
+        alerts=security_rows.alerts(connection),
         promises=tuple({p.session: p for p in _newest(connection, "PromiseMade", PROMISES_READ)}.values()),
         last_command_no=connection.execute(
             select(func.max(orders.c.no)).where(orders.c.kind == "setpoint")

@@ -7,13 +7,14 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy import Engine, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from loadmgr.domain.events import AlarmRaised, Event
@@ -22,10 +23,13 @@ from loadmgr.domain.limits import Limit
 from loadmgr.domain.plan import Plan
 from loadmgr.domain.session import Session
 from loadmgr.errors import StorageError
-from loadmgr.ports import CommandRecord, FrameRecord, GridRecord, Remembered, SampleRow, StoredEvent
-from loadmgr.storage import lease, migrate, reader
+from loadmgr.ports import CommandRecord, FrameRecord, GridRecord, Remembered, SampleRow, SecurityRecord, StoredEvent
+from loadmgr.storage import archive, database, lease, migrate, reader, security_rows
 from loadmgr.storage.fold import SessionFold
 from loadmgr.storage.writer import BatchWriter
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 log = logging.getLogger(__name__)
 
@@ -78,10 +82,15 @@ class SqlStore:
     Raises ``StorageError`` from ``start_run`` for a file that is no database, a newer schema, or a living second
     controller. Afterwards a failing database never blocks the caller: events wait in memory, in order, and
     ``is_degraded`` says so; only frames are dropped, with a count [F05, F06].
+
+    ``folder`` is where closed days of samples go as Parquet files; by default beside a SQLite database, and nowhere
+    with PostgreSQL.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, folder: Path | None = None) -> None:
         self._url = make_url(url)
+        self._folder = folder or archive.beside(self._url)
+        self._daily: archive.DailyArchive | None = None
         self._shown = self._url.render_as_string(hide_password=True)
         self._engine: Engine | None = None
         self._queue = _Queue()
@@ -113,13 +122,15 @@ class SqlStore:
             known={s.id: s for s in remembered.sessions if s.ended_at is None},
             ended={s.id: s for s in remembered.sessions if s.ended_at is not None},
         )
+        if self._folder is not None:
+            self._daily = archive.DailyArchive(self._archive())
         self._thread = threading.Thread(target=self._write_loop, args=(BatchWriter(fold),), name="store", daemon=True)
         self._thread.start()
         return remembered
 
     def _start(self, settings_digest: str, at: datetime) -> Remembered:
         try:
-            self._engine = _engine(self._url)
+            self._engine = database.connect(self._url)
             with self._engine.begin() as connection:
                 migrate.upgrade(connection, self._shown)
             with self._engine.begin() as connection:
@@ -138,7 +149,7 @@ class SqlStore:
 
         def work() -> None:
             try:
-                self._engine = _engine(self._url)
+                self._engine = database.connect(self._url)
                 with self._engine.begin() as connection:
                     migrate.upgrade(connection, self._shown)
             except SQLAlchemyError as error:
@@ -196,6 +207,9 @@ class SqlStore:
                 self._queue.lock.notify()
             await asyncio.to_thread(self._thread.join)
             self._thread = None
+        if self._daily is not None:
+            await asyncio.to_thread(self._daily.close)
+            self._daily = None
         if self._engine is not None:
             await asyncio.to_thread(self._engine.dispose)
             self._engine = None
@@ -256,6 +270,8 @@ class SqlStore:
                 log.warning("storage takes writes again", extra={"url": self._shown})
                 self._error = ""
             self._wrote(batch)
+            if batch.events and self._daily is not None:
+                self._daily.saw(batch.events[-1][1].at)
             return
 
     def _wrote(self, batch: _Batch) -> None:
@@ -273,16 +289,18 @@ class SqlStore:
     # -- reading ---------------------------------------------------------------------------------------------------
 
     async def _read(self, function: Any, *args: Any) -> Any:  # passes through what the reader returns
-        engine = self._engine
-        if engine is None:
-            raise StorageError(f"{self._shown}: the store is not open")
-
-        def work() -> Any:
+        def work(engine: Engine) -> Any:
             with engine.connect() as connection:
                 return function(connection, *args)
 
+        return await self._in_thread(work)
+
+    async def _in_thread(self, work: Callable[[Engine], Any]) -> Any:
+        engine = self._engine
+        if engine is None:
+            raise StorageError(f"{self._shown}: the store is not open")
         try:
-            return await asyncio.to_thread(work)
+            return await asyncio.to_thread(work, engine)
         except SQLAlchemyError as error:
             raise StorageError(f"{self._shown}: cannot read: {error}") from error
 
@@ -295,6 +313,25 @@ class SqlStore:
         """Samples of one meter in time order."""
         found: tuple[SampleRow, ...] = await self._read(reader.samples, meter, from_at, until_at, limit)
         return found
+
+    async def samples_frame(self, begin: datetime, end: datetime, evses: Sequence[str] | None = None) -> pd.DataFrame:
+        """All samples in ``[begin, end)`` of some EVSEs or site meters (all when ``None``), sorted by meter and time.
+
+        Columns: ``meter``, ``at`` (UTC), ``power_kw``, ``current_l1_a`` to ``current_l3_a``, ``energy_kwh`` (the
+        register), ``session``; NaN where the meter did not say. Closed days come from their files, the rest from SQL;
+        what is in the frame does not depend on it. Raises ``StorageError`` for a file that is not as it was written.
+        """
+        found: pd.DataFrame = await self._in_thread(lambda _: self._archive().frame(begin, end, evses))
+        return found
+
+    async def archive_days(self, before: date) -> tuple[archive.Exported, ...]:
+        """Make the missing Parquet files of the days before ``before``. Raises ``StorageError`` without a folder."""
+        found: tuple[archive.Exported, ...] = await self._in_thread(lambda _: self._archive().export(before))
+        return found
+
+    def _archive(self) -> archive.Archive:
+        assert self._engine is not None  # set by start_run and open_for_reading  # noqa: S101
+        return archive.Archive(self._engine, self._folder)
 
     async def commands(self, *, limit: int, station: StationId | None = None) -> tuple[CommandRecord, ...]:
         """Commands with answers, newest first."""
@@ -334,6 +371,14 @@ class SqlStore:
         found: tuple[FrameRecord, ...] = await self._read(reader.frames, station, limit)
         return found
 
+    async def security_events(
+        self, *, limit: int, station: StationId | None = None, critical_only: bool = False, before_id: int | None = None
+    ) -> tuple[SecurityRecord, ...]:
+        """Security events of all runs, newest first."""
+        asked = (limit, station, critical_only, before_id)
+        found: tuple[SecurityRecord, ...] = await self._read(security_rows.events, asked)
+        return found
+
     async def limits(self, *, include_ended: bool) -> tuple[tuple[LimitId, Limit, datetime | None], ...]:
         """Temporary limits with the time of withdrawal, if any."""
         found: tuple[tuple[LimitId, Limit, datetime | None], ...] = await self._read(reader.limits, include_ended)
@@ -343,18 +388,3 @@ class SqlStore:
         """Alarms with the time they were cleared, newest first."""
         found: tuple[tuple[AlarmRaised, datetime | None], ...] = await self._read(reader.alarms, open_only, limit)
         return found
-
-
-def _engine(url: Any) -> Engine:
-    if url.get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True)
-    engine = create_engine(url, connect_args={"timeout": 2.0})
-
-    def pragmas(connection: Any, _: object) -> None:
-        cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=2000", "foreign_keys=ON"):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    event.listen(engine, "connect", pragmas)
-    return engine

@@ -147,6 +147,49 @@ evse_limits = Table(
     Column("until_at_ms", BigInteger),
     Column("body", Text, nullable=False),
 )
+credentials = Table(
+    "credentials",
+    metadata,
+    Column("station", String(64), primary_key=True),
+    Column("changed_at_ms", BigInteger, nullable=False),
+    Column("actor", String(80), nullable=False),
+    Column("password_hash", String(200)),
+    Column("offered_hash", String(200)),
+    Column("profile", Integer),
+    Column("offered_profile", Integer),
+)
+certificates = Table(
+    "certificates",
+    metadata,
+    Column("station", String(64), primary_key=True),
+    Column("serial", String(64), primary_key=True),
+    Column("known_at_ms", BigInteger, nullable=False),
+    Column("not_after_ms", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+)
+security_events = Table(
+    "security_events",
+    metadata,
+    Column("id", _BIG, primary_key=True, autoincrement=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("station", String(64), nullable=False),
+    Column("kind", String(50), nullable=False),
+    Column("is_critical", Boolean, nullable=False),
+    Column("acknowledged_at_ms", BigInteger),
+    Column("acknowledged_by", String(80)),
+    Column("body", Text, nullable=False),
+    Index("security_events_by_station", "station", "id"),
+    Index("security_events_open", "is_critical", "acknowledged_at_ms"),
+)
+archived_days = Table(
+    "archived_days",
+    metadata,
+    Column("day", Integer, primary_key=True, autoincrement=False),  # days since 1970-01-01 UTC
+    Column("is_current", Boolean, nullable=False),  # the day's file holds all its samples up to through_id
+    Column("through_id", BigInteger, nullable=False),
+    Column("n_rows", BigInteger, nullable=False),
+    Column("crc32", BigInteger, nullable=False),
+)
 lease = Table(
     "lease",
     metadata,

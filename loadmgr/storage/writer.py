@@ -13,9 +13,10 @@ from loadmgr import codec
 from loadmgr.control.charger_state import GRID_SOURCE
 from loadmgr.domain import events as ev
 from loadmgr.domain.ids import SessionId, split_evse
+from loadmgr.domain.security import SecurityEvent
 from loadmgr.domain.session import Session
 from loadmgr.ports import FrameRecord, GridRecord
-from loadmgr.storage import tables
+from loadmgr.storage import sample_rows, security_rows, tables
 from loadmgr.storage.fold import SessionFold, to_dwh, to_ms
 
 PLANS_KEPT_DAYS = 3
@@ -41,25 +42,33 @@ class BatchWriter:
 
     def write(self, connection: Connection, run: int, batch: Sequence[tuple[int, ev.Event]]) -> None:
         """Write numbered events and their projections into the open transaction of ``connection``."""
-        rows: list[Row] = []
-        samples: list[Row] = []
+        rows: list[sample_rows.Row] = []
+        samples: list[sample_rows.Row] = []
+        others: list[ev.Event] = []
         sessions: dict[str, Session] = {}
         for seq, event in batch:
-            body = codec.encode(event).decode()
-            rows.append({"run": run, "seq": seq, "at_ms": to_ms(event.at), "kind": codec.kind_of(event), "body": body})
+            if isinstance(event, ev.MeterSample):
+                rows.append((run, seq, to_ms(event.at), sample_rows.KIND, sample_rows.text_of(event)))
+                samples.append(sample_rows.row_of(event))
+                if event.session is None:
+                    continue  # nothing is folded from it
+            else:
+                rows.append((run, seq, to_ms(event.at), codec.kind_of(event), codec.encode(event).decode()))
+                others.append(event)
             changed = self._fold.take(event)
             if changed is not None:
                 sessions[changed.id] = changed
-            if isinstance(event, ev.MeterSample):
-                samples.append(_sample(event))
         if rows:
-            connection.execute(tables.events.insert(), rows)
+            sample_rows.insert(connection, "events", sample_rows.EVENT_COLUMNS, rows)
         if samples:
-            connection.execute(tables.samples.insert(), samples)
+            sample_rows.insert(connection, "samples", sample_rows.SAMPLE_COLUMNS, samples)
         if sessions:
             _upsert(connection, tables.sessions, [_session(s) for s in sessions.values()], ("id",))
-        for _, event in batch:
-            _project(connection, run, event)
+        for event in others:
+            if isinstance(event, SecurityEvent):
+                security_rows.write(connection, event)
+            else:
+                _project(connection, run, event)
 
     @staticmethod
     def write_frames(connection: Connection, frames: Iterable[FrameRecord]) -> None:
@@ -89,21 +98,6 @@ def _upsert(connection: Connection, table: Table, rows: list[Row], key: tuple[st
     statement = dialect.insert(table)
     changed = {c.name: statement.excluded[c.name] for c in table.columns if c.name not in key and c.name in rows[0]}
     connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=changed), rows)
-
-
-def _sample(event: ev.MeterSample) -> Row:
-    current = event.measured.current_a or (None, None, None)
-    energy_kwh = event.measured.energy_kwh
-    return {
-        "meter": event.meter,
-        "at_ms": to_ms(event.measured_at),
-        "power_kw": event.measured.power_kw,
-        "current_l1_a": current[0],
-        "current_l2_a": current[1],
-        "current_l3_a": current[2],
-        "energy_dwh": to_dwh(energy_kwh) if energy_kwh is not None else None,
-        "session": event.session,
-    }
 
 
 def _session(session: Session) -> Row:

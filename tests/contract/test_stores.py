@@ -16,10 +16,12 @@ from pathlib import Path
 import pytest
 
 from loadmgr.domain import events as ev
+from loadmgr.domain import security as sec
+from loadmgr.domain.access import Credentials, SecurityProfile
 from loadmgr.domain.der import DerControl, DerPoint
 from loadmgr.domain.grid import GridRequest, GridRequestKind
 from loadmgr.domain.ids import EvseId, LimitId, MeterId, NodeId, SessionId, StationId
-from loadmgr.domain.limits import Limit
+from loadmgr.domain.limits import Limit, LimitKind
 from loadmgr.domain.plan import Plan, Setpoint
 from loadmgr.domain.samples import Measured
 from loadmgr.domain.session import SessionIntent
@@ -71,7 +73,7 @@ def test_events_come_back_in_order_and_what_is_folded_from_them_agrees(url: str)
     async def run() -> None:
         store = SqlStore(url)
         assert (await store.start_run("digest", NOON)).sessions == ()
-        limit = Limit(id=LimitId("l1"), node=NodeId("grid"), source="dso", power_kw=50.0)
+        limit = Limit(id=LimitId("l1"), node=NodeId("grid"), source="dso", power_kw=50.0, kind=LimitKind.SOFT)
         log: list[ev.Event] = [
             ev.FailsafeAnswered(at=NOON, station=ST1, failsafe_a=6.0, accepted=True),
             _started(),
@@ -98,10 +100,91 @@ def test_events_come_back_in_order_and_what_is_folded_from_them_agrees(url: str)
         answers = {c.no: (c.accepted, c.detail) for c in await store.commands(limit=10)}
         assert answers == {7: (True, ""), 8: (None, "Timeout")}
         assert [p.no for p in await store.plans(limit=5)] == [3]
+        assert [x for _, x, _ in await store.limits(include_ended=False)] == [limit]
         assert [a.key for a, cleared in await store.alarms(open_only=True, limit=5)] == ["k"]
         assert [f.text for f in await store.frames(ST1, 5)] == ['[2,"1","Heartbeat",{}]']
         assert [s.event for s in await store.events(limit=2)] == [log[-1], log[-2]]
         await store.close()
+
+    asyncio.run(run())
+
+
+def _reported(kind: str, *, station: StationId = ST1, minutes: float = 0.0) -> sec.SecurityEventReported:
+    at = NOON + timedelta(minutes=minutes)
+    return sec.SecurityEventReported(at=at, station=station, kind=kind, is_critical=kind in sec.CRITICAL, tech_info="x")
+
+
+def test_credentials_and_certificates_outlive_a_restart_and_the_last_word_counts(url: str) -> None:
+    """[E-13, E-14, F01]"""
+    base = Credentials(station=ST1, password_hash="h1")
+    offered = replace(base, offered_hash="h2", offered_profile=SecurityProfile.TLS_CLIENT)
+    known = sec.CertificateKnown(
+        at=NOON,
+        station=ST1,
+        use=sec.CertificateUse.STATION,
+        serial="1f",
+        not_after=NOON + timedelta(days=30),
+        source="signed",
+        subject="CN=S1",
+    )
+
+    async def run() -> None:
+        store = SqlStore(url)
+        assert (await store.start_run("digest", NOON)).credentials == ()
+        store.append(
+            [
+                ev.CredentialsChanged(at=NOON, credentials=base, what="password shown"),
+                ev.CredentialsChanged(at=NOON, credentials=offered, what="password offered", actor="operator"),
+                known,
+                replace(known, serial="2f"),
+                sec.CertificateGone(at=NOON, station=ST1, serial="2f"),
+            ]
+        )
+        await store.close()
+        for _ in range(2):  # what a restart brings back changes nothing
+            again = SqlStore(url)
+            remembered = await again.start_run("digest", NOON + timedelta(minutes=1))
+            assert remembered.credentials == (offered,)
+            assert remembered.certificates == (known,)
+            again.append(list(restored(remembered, NOON + timedelta(minutes=1))))
+            await again.close()
+
+    asyncio.run(run())
+
+
+def test_security_events_of_all_runs_are_paged_and_open_ones_come_back_once(url: str) -> None:
+    """[E.3, F01]"""
+    other = StationId("S2")
+
+    async def run() -> None:
+        store = SqlStore(url)
+        await store.start_run("digest", NOON)
+        told = [
+            _reported("ResetOrReboot"),
+            _reported("InvalidMessages", minutes=1),
+            _reported("ResetOrReboot", minutes=2),
+            _reported("TamperDetectionActivated", station=other, minutes=3),
+        ]
+        store.append(told)
+        await store.close()
+        again = SqlStore(url)
+        remembered = await again.start_run("digest", NOON + timedelta(minutes=5))
+        assert remembered.alerts == (told[2], told[3])
+        back = [e for e in restored(remembered, NOON) if isinstance(e, sec.SecurityEventReported)]
+        assert [e.is_kept for e in back] == [True, True]
+        again.append([*back, sec.SecurityAcknowledged(at=NOON, station=ST1, actor="operator")])
+        await again.flush()
+        found = await again.security_events(limit=10)
+        assert [r.event for r in found] == told[::-1]
+        assert [r.actor for r in found] == ["", "operator", "", "operator"]
+        assert [r.acknowledged_at is not None for r in found] == [False, True, False, True]
+        assert [r.event for r in await again.security_events(limit=1, before_id=found[1].id)] == [told[1]]
+        assert [r.event for r in await again.security_events(limit=9, station=other)] == [told[3]]
+        assert len(await again.security_events(limit=9, critical_only=True)) == 3
+        await again.close()
+        third = SqlStore(url)
+        assert (await third.start_run("digest", NOON)).alerts == (told[3],)
+        await third.close()
 
     asyncio.run(run())
 

@@ -1,6 +1,7 @@
 """What the central system must refuse, and that a refused or misbehaving station never gains capacity (rule I.9).
 
-TLS, and with it security profiles 2 and 3 and client certificates, ends in a proxy in front of the service.
+TLS, client certificates and revocation are in ``test_security_profiles.py``, the messages about them in
+``test_security_messages.py``.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from loadmgr.control.state import allowed_a
 from loadmgr.domain.ids import EvseId, StationId
-from loadmgr.ocpp.auth import FREE_TRIES
+from loadmgr.ocpp.access.throttle import FREE_TRIES
 from loadmgr.ocpp.gateway import Gateway
 from loadmgr.ocpp.versions import VERSIONS
 from loadmgr.runtime import LoadManager

@@ -58,8 +58,8 @@ class Refusal:
     detail: str = ""
 
 
-Replies = dict[str, Callable[[dict[str, Any]], dict[str, Any] | Refusal]]
-"""Action → what to answer to a payload."""
+Replies = dict[str, Callable[[dict[str, Any]], dict[str, Any] | Refusal | None]]
+"""Action → what to answer to a payload; ``None``: nothing."""
 
 
 @dataclass
@@ -82,11 +82,14 @@ class Raw:
                 self.answers.put_nowait(frame)
                 continue
             self.calls.append(frame)
-            if not self.is_silent:
-                await self.socket.send(json.dumps(self._reply(frame)))
+            reply = self._reply(frame) if not self.is_silent else None
+            if reply is not None:
+                await self.socket.send(json.dumps(reply))
 
-    def _reply(self, frame: list[Any]) -> list[Any]:
+    def _reply(self, frame: list[Any]) -> list[Any] | None:
         found = self.replies[frame[2]](frame[3]) if frame[2] in self.replies else self._answer(frame)
+        if found is None:
+            return None
         if isinstance(found, Refusal):
             return [4, frame[1], found.code, found.detail, {}]
         return [3, frame[1], found]

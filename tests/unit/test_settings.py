@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 from typer.testing import CliRunner
 
 from loadmgr.cli import app
@@ -102,7 +103,7 @@ def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
     assert "nodes.carpark.parent: node 'gird' does not exist (did you mean 'grid'?)" in text
     assert "tariff.curency: unknown key (did you mean 'currency'?)" in text
     assert "tariff.export_per_kwh: 'much'" in text
-    assert "has 5 characters (use 16 to 40 random ones" in text
+    assert "has 5 characters (use 16 to 64 random ones" in text
     assert "3.0 A is between 0 and the minimum of 6.0 A" in text
 
 
@@ -164,3 +165,16 @@ def test_an_unbalance_limit_of_a_node_is_read_and_printed(tmp_path: Path) -> Non
     site = Settings.load(path).context.site
     assert site.static_limit(site.root).unbalance_a == 20.0
     assert "lines differ by at most 20 A" in CliRunner().invoke(app, ["check", str(path)]).output
+
+
+def test_a_password_is_made_with_its_hash_and_a_weak_one_refused() -> None:
+    """[E-10, G04]"""
+    made = CliRunner().invoke(app, ["password"]).output.split()
+    assert len(made[1]) == 40
+    assert PasswordHasher().verify(made[3], made[1])
+    given = CliRunner().invoke(app, ["password", "--password", "sixteen-letters-"]).output.split()
+    assert given[0] == "password_hash"
+    assert PasswordHasher().verify(given[1], "sixteen-letters-")
+    weak = CliRunner().invoke(app, ["password", "--password", "weak"])
+    assert weak.exit_code == 2
+    assert "4 bytes" in weak.output

@@ -7,12 +7,14 @@ from types import MappingProxyType
 
 from loadmgr.domain import commands as cmd
 from loadmgr.domain.ids import split_evse
+from loadmgr.domain.security import SecurityCommand
 from loadmgr.domain.traits import Kind, Purpose, Traits
 from loadmgr.errors import ProtocolError
-from loadmgr.ocpp import dressing
+from loadmgr.ocpp import dressing, guards
 from loadmgr.ocpp.dressing import Dressed
 from loadmgr.ocpp.schemas import Json
 from loadmgr.ocpp.timestamps import to_wire
+from loadmgr.ocpp.v16 import security
 
 Call = tuple[str, Json]
 
@@ -61,6 +63,7 @@ def to_calls(command: cmd.Command, traits: Traits) -> tuple[Call, ...]:
         case cmd.ReadSettings():
             return (("GetConfiguration", {"key": list(command.names)} if command.names else {}),)
         case cmd.WriteSetting():
+            guards.check(command)
             return (("ChangeConfiguration", {"key": command.name, "value": command.value}),)
         case cmd.StartSession():
             return (("RemoteStartTransaction", _start(command, traits)),)
@@ -71,7 +74,9 @@ def to_calls(command: cmd.Command, traits: Traits) -> tuple[Call, ...]:
 
 
 def _more(command: cmd.Command) -> Call:
-    """Reservation and operation."""
+    """Reservation, operation and security."""
+    if isinstance(command, SecurityCommand):
+        return security.to_call(command)
     match command:
         case cmd.ReserveEvse():
             return "ReserveNow", {

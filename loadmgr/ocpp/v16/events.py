@@ -14,6 +14,7 @@ from loadmgr.ocpp.schemas import Json
 from loadmgr.ocpp.timestamps import from_wire, to_wire
 from loadmgr.ocpp.transactions import Known, Start
 from loadmgr.ocpp.translation import LIVE, Desk, Handled, end_event
+from loadmgr.ocpp.v16 import security
 from loadmgr.units import wh_to_kwh
 
 _STATUS = {
@@ -31,8 +32,6 @@ _STATUS = {
 _EMPTY_ANSWER = frozenset({
     "DiagnosticsStatusNotification",
     "FirmwareStatusNotification",
-    "LogStatusNotification",
-    "SecurityEventNotification",
     "SignedFirmwareStatusNotification",
 })  # fmt: skip
 
@@ -64,8 +63,8 @@ def _handle(desk: Desk, action: str, payload: Json, now: datetime) -> Handled:
             return _meter_values(desk, payload, now)
         case "DataTransfer":
             return Handled(answer={"status": "UnknownVendorId"})
-        case "SignCertificate":
-            return Handled(answer={"status": "Rejected"})
+        case "SignCertificate" | "SecurityEventNotification" | "LogStatusNotification":
+            return security.handle(desk, action, payload, now)
         case _ if action in _EMPTY_ANSWER:
             return Handled()
         case _:
@@ -189,14 +188,15 @@ def _meter_values(desk: Desk, payload: Json, now: datetime) -> Handled:
         return _measured(desk, evse, (entries, now), known, events)
     if known.start.evse != evse:
         return _measured(desk, evse, (entries, now), None, [])  # it runs elsewhere: nothing is attributed [B18]
-    events = lifecycle.revived(desk, known, now) if _is_live(entries, now) else []
+    events = lifecycle.revived(desk, known, now) if _is_live(desk, entries, now) else []
     return _measured(desk, evse, (entries, now), known if known.is_open or not known.is_final else None, events)
 
 
-def _is_live(entries: list[Entry], now: datetime) -> bool:
-    """Does any of the values speak of the present?"""
+def _is_live(desk: Desk, entries: list[Entry], now: datetime) -> bool:
+    """Does any of the values speak of the present, also by a clock that is known to be off [G-52]?"""
     return any(
-        any(r.is_live for r in readings) and (said_at is None or now - said_at <= LIVE) for said_at, readings in entries
+        any(r.is_live for r in readings) and (at is None or now - at <= LIVE or desk.clock.read(at, now)[1])
+        for at, readings in entries
     )
 
 

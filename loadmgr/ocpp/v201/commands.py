@@ -7,12 +7,14 @@ from types import MappingProxyType
 
 from loadmgr.domain import commands as cmd
 from loadmgr.domain.ids import split_evse
+from loadmgr.domain.security import SecurityCommand
 from loadmgr.domain.traits import Kind, Purpose, Traits
 from loadmgr.errors import ProtocolError
-from loadmgr.ocpp import dressing, variables
+from loadmgr.ocpp import dressing, guards, variables
 from loadmgr.ocpp.dressing import Dressed
 from loadmgr.ocpp.schemas import Json
 from loadmgr.ocpp.timestamps import to_wire
+from loadmgr.ocpp.v201 import security
 
 Call = tuple[str, Json]
 
@@ -65,6 +67,7 @@ def to_calls(command: cmd.Command, traits: Traits) -> tuple[Call, ...]:
                 for names in variables.batches(command.names)
             )
         case cmd.WriteSetting():
+            guards.check(command)
             data = {"attributeValue": command.value, **_variable(command.name)}
             return (("SetVariables", {"setVariableData": [data]}),)
         case _:
@@ -72,7 +75,9 @@ def to_calls(command: cmd.Command, traits: Traits) -> tuple[Call, ...]:
 
 
 def _more(command: cmd.Command, traits: Traits) -> Call:
-    """Transactions, reservation and operation."""
+    """Transactions, reservation, operation and security."""
+    if isinstance(command, SecurityCommand):
+        return security.to_call(command)
     match command:
         case cmd.StartSession():
             return "RequestStartTransaction", _start(command, traits)

@@ -14,6 +14,7 @@ from loadmgr.ocpp.schemas import Json
 from loadmgr.ocpp.session2x import Bounds, Said
 from loadmgr.ocpp.timestamps import from_wire, to_wire
 from loadmgr.ocpp.translation import Desk, Handled
+from loadmgr.ocpp.v201 import security
 
 _STATUS = {
     "Available": EvseStatus.AVAILABLE,
@@ -25,13 +26,11 @@ _STATUS = {
 
 _EMPTY_ANSWER = frozenset({
     "FirmwareStatusNotification",
-    "LogStatusNotification",
     "NotifyCustomerInformation",
     "NotifyDisplayMessages",
     "NotifyMonitoringReport",
     "NotifyReport",
     "PublishFirmwareStatusNotification",
-    "SecurityEventNotification",
 })  # fmt: skip
 _NOT_RELAYED = {"reasonCode": "NotRelayed", "additionalInfo": "this central system has no certificate service"}
 
@@ -72,6 +71,8 @@ def _handle(desk: Desk, action: str, payload: Json, now: datetime) -> Handled:
             return Handled(report=payload)
         case "ReservationStatusUpdate":
             return _reservation(payload, now)
+        case "SignCertificate" | "SecurityEventNotification" | "LogStatusNotification":
+            return security.handle(desk, action, payload, now)
         case _:
             return _polite(action)
 
@@ -81,8 +82,6 @@ def _polite(action: str) -> Handled:
     match action:
         case "DataTransfer":
             return Handled(answer={"status": "UnknownVendorId"})
-        case "SignCertificate":
-            return Handled(answer={"status": "Rejected", "statusInfo": _NOT_RELAYED})
         case "Get15118EVCertificate":
             return Handled(answer={"status": "Failed", "exiResponse": "", "statusInfo": _NOT_RELAYED})
         case "GetCertificateStatus":

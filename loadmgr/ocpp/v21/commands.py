@@ -10,13 +10,14 @@ from loadmgr import units
 from loadmgr.domain import commands as cmd
 from loadmgr.domain.ids import split_evse
 from loadmgr.domain.plan import Setpoint
+from loadmgr.domain.security import SecurityCommand
 from loadmgr.domain.traits import Kind, Purpose, Traits
-from loadmgr.ocpp import dressing, variables
+from loadmgr.ocpp import dressing, guards, variables
 from loadmgr.ocpp.dressing import Dressed
 from loadmgr.ocpp.dynamic import VALUES
 from loadmgr.ocpp.schemas import Json
 from loadmgr.ocpp.timestamps import to_wire
-from loadmgr.ocpp.v21 import der
+from loadmgr.ocpp.v21 import der, security
 
 Call = tuple[str, Json]
 
@@ -41,6 +42,8 @@ def to_calls(command: cmd.Command, traits: Traits) -> tuple[Call, ...]:
 
     Raises ``ProtocolError`` for a current in (0, 6) A, which no pilot signal can say [A-80].
     """
+    if isinstance(command, SecurityCommand):
+        return (security.to_call(command),)
     match command:
         case cmd.SendSetpoint():
             return (_live(command.setpoint, traits),)
@@ -61,6 +64,7 @@ def to_calls(command: cmd.Command, traits: Traits) -> tuple[Call, ...]:
                 for names in variables.batches(command.names)
             )
         case cmd.WriteSetting():
+            guards.check(command)
             data = {"attributeValue": command.value, **_variable(command.name)}
             return (("SetVariables", {"setVariableData": [data]}),)
         case cmd.StartSession() | cmd.StopSession() | cmd.ReadSession():

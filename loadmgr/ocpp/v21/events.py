@@ -16,7 +16,7 @@ from loadmgr.ocpp.schemas import Json
 from loadmgr.ocpp.session2x import Bounds, Said
 from loadmgr.ocpp.timestamps import from_wire, to_wire
 from loadmgr.ocpp.translation import Desk, Handled
-from loadmgr.ocpp.v21 import der, polite
+from loadmgr.ocpp.v21 import der, polite, security
 from loadmgr.ocpp.v21.needs import stated
 
 _STATUS = {
@@ -68,6 +68,8 @@ def _handle(desk: Desk, action: str, payload: Json, now: datetime) -> Handled:
             return _pull(desk, payload, now)
         case "NotifyPriorityCharging":
             return _priority(desk, payload, now)
+        case "SignCertificate" | "SecurityEventNotification" | "LogStatusNotification":
+            return security.handle(desk, action, payload, now)
         case "NotifyPeriodicEventStream":
             return Handled()  # we open no streams, so we do not know what its values are of (N11)
         case _:

@@ -12,7 +12,6 @@ _EMPTY = frozenset({
     "BatterySwap",
     "ClosePeriodicEventStream",
     "FirmwareStatusNotification",
-    "LogStatusNotification",
     "NotifyCustomerInformation",
     "NotifyDisplayMessages",
     "NotifyMonitoringReport",
@@ -20,7 +19,6 @@ _EMPTY = frozenset({
     "NotifySettlement",
     "NotifyWebPaymentStarted",
     "PublishFirmwareStatusNotification",
-    "SecurityEventNotification",
 })  # fmt: skip
 _NOT_RELAYED = "NotRelayed"
 
@@ -31,8 +29,6 @@ def answer(action: str, payload: Json, now: datetime) -> Handled:
     match action:
         case "DataTransfer":
             return Handled(answer={"status": "UnknownVendorId"})
-        case "SignCertificate":
-            return Handled(answer={"status": "Rejected", "statusInfo": info})
         case "Get15118EVCertificate":
             return Handled(answer={"status": "Failed", "exiResponse": "", "statusInfo": info})
         case "GetCertificateStatus":

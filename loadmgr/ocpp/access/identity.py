@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -11,6 +12,9 @@ from urllib.parse import unquote
 
 from loadmgr.domain.ids import StationId
 from loadmgr.settings import StationAccess
+
+LONGEST_2X = 48
+_FORM = re.compile(r"[A-Za-z0-9][A-Za-z0-9*_=+|@.:-]{0,63}")
 
 
 def identity_of(path: str, prefix: str) -> str | None:
@@ -21,6 +25,16 @@ def identity_of(path: str, prefix: str) -> str | None:
     ours = [unquote(s) for s in prefix.split("/") if s]
     said = [unquote(s) for s in path.partition("?")[0].split("/") if s]
     return said[-1] if len(said) == len(ours) + 1 and said[:-1] == ours else None
+
+
+def is_identity(identity: str) -> bool:
+    """Has it the form of an identity: up to 64 signs of OCPP's ``identifierString``, a letter or digit first [G14]?"""
+    return _FORM.fullmatch(identity) is not None
+
+
+def fits_2x(identity: str) -> bool:
+    """May a station of 2.x have this identity: at most 48 characters, no colon, which ends a user name (E.1)?"""
+    return len(identity) <= LONGEST_2X and ":" not in identity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
