@@ -25,13 +25,16 @@ def main() -> int:
             return 2
         rows = import_module(f"tests.bench.bench_{name}").run()
         table = Table(title=name)
-        for column in ("name", "value", "unit", "better", "target", "met"):
+        has_goal = any("goal" in row for row in rows)
+        for column in ("name", "value", "unit", "better", "target", "met", *(("goal",) if has_goal else ())):
             table.add_column(column)
         for row in rows:
             target = "" if row["target"] is None else f"{row['target']:g}"
             met = "" if row["met"] is None else ("yes" if row["met"] else "NO")
-            table.add_row(row["name"], f"{row['value']:.3g}", row["unit"], row["better"], target, met)
-        Console(width=120).print(table)
+            goal = "" if row.get("goal") is None else f"{row['goal']:.3g}"
+            cells = (row["name"], f"{row['value']:.3g}", row["unit"], row["better"], target, met)
+            table.add_row(*cells, *((goal,) if has_goal else ()))
+        Console(width=140 if has_goal else 120).print(table)
         folder = Path("bench-results")
         folder.mkdir(exist_ok=True)
         (folder / f"{name}.json").write_text(json.dumps(rows, indent=1) + "\n")

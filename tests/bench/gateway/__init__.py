@@ -1,0 +1,1 @@
+"""Servers, load generator and hostile stations of the gateway's benchmarks."""
