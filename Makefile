@@ -4,6 +4,8 @@ SHELL := /bin/bash
 VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
+# One worker more than cores, for many tests wait for a socket; four at most.
+WORKERS := $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 4 ? n + 1 : 4)))
 BENCH ?=
 ARGS ?=
 
@@ -31,7 +33,7 @@ run: $(READY)
 	@$(PY) -m loadmgr.demo $(ARGS)
 
 test: $(READY)
-	$(PY) -m pytest -m "not alone" --numprocesses=auto --maxprocesses=4 --dist=worksteal --durations=15 $(ARGS) || [ $$? = 5 ]
+	$(PY) -m pytest -m "not alone" --numprocesses=$(WORKERS) --dist=worksteal --durations=15 $(ARGS) || [ $$? = 5 ]
 	$(PY) -m pytest -m alone --durations=5 $(ARGS) || [ $$? = 5 ]
 
 check: $(READY)

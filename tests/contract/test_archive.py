@@ -338,7 +338,7 @@ ROWS = st.lists(
 )
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batches=st.lists(ROWS, min_size=1, max_size=4), closed=st.lists(st.integers(0, 5), min_size=4, max_size=4))
 def test_rows_in_any_order_come_back_whenever_days_are_archived_between(
     tmp_path_factory: pytest.TempPathFactory, batches: list[list[tuple[str, int, int]]], closed: list[int]

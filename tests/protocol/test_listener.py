@@ -125,7 +125,7 @@ def test_many_that_are_too_fast_share_one_rate_and_one_alone_does_not_notice() -
         limits = LinkLimits(messages_per_s=50.0, messages_at_once=1, overtime_per_s=10.0)
         async with listening(limits=limits) as listener:
             url = f"ws://127.0.0.1:{port_of(listener)}/x"
-            links = [await connect(url) for _ in range(40)]
+            links = [await connect(url) for _ in range(20)]
             for link in links:
                 for n in range(8):
                     await link.send(str(n))
@@ -138,7 +138,7 @@ def test_many_that_are_too_fast_share_one_rate_and_one_alone_does_not_notice() -
 
             listening_ = [asyncio.create_task(listen(link)) for link in links]
             await asyncio.sleep(2.0)
-            assert 40 <= heard <= 200, "each alone would have had all of its eight by now"
+            assert 20 <= heard <= 110, "each alone would have had all of its eight by now"
             for task in listening_:
                 task.cancel()
             await asyncio.gather(*listening_, return_exceptions=True)

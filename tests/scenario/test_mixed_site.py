@@ -22,7 +22,7 @@ from tests.support.reaction import overloads
 
 BEGIN = datetime(2026, 3, 2, 6, tzinfo=UTC)
 SOAK_H = float(os.environ.get("LOADMGR_SOAK", "0"))
-HOURS = SOAK_H or 3.0
+HOURS = SOAK_H or 2.0
 SEEDS = range(1, 21) if SOAK_H else range(1, 4)
 SEED_HOURS = SOAK_H or 1.0
 

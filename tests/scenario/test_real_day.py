@@ -1,8 +1,12 @@
-"""One real Caltech weekday over real websockets, judged by the independent checker on the simulator's truth [P1, P3]."""
+"""One real Caltech weekday over real websockets, judged by the independent checker on the simulator's truth [P1, P3].
+
+``make soak`` runs the whole of it; otherwise it ends at noon, when most cars have come and the first have gone.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,10 +22,13 @@ from tests.support.days import WEEKDAY, a_day, arrivals_between, garage, local
 PERIODS = {"protect_s": 2.0, "plan_s": 60.0, "sample_interval_s": 60.0}
 """Slower than the defaults: a day that keeps its limits with them is also one that a test can afford."""
 
+IS_WHOLE = "LOADMGR_SOAK" in os.environ
+HOURS = 27 if IS_WHOLE else 8
+
 
 async def _run(folder: Path) -> tuple[tuple[Arrival, ...], tuple[Violation, ...], dict[str, int], list[Session], float]:
     settings = garage(folder, **PERIODS)
-    begin, end = local(WEEKDAY, 4), local(WEEKDAY, 4) + timedelta(hours=27)
+    begin, end = local(WEEKDAY, 4), local(WEEKDAY, 4) + timedelta(hours=HOURS)
     arrivals = arrivals_between(settings, begin, end)
     async with a_day(settings, begin, arrivals) as day:
         await day.run_to(end)
@@ -36,8 +43,8 @@ async def _run(folder: Path) -> tuple[tuple[Arrival, ...], tuple[Violation, ...]
             replayer.feed(stored.event)
         replayed = replayer.result()
         assert replayed.differences == ()
-        assert replayed.n_setpoints > 1000
-        assert replayed.n_plans > 1000
+        assert replayed.n_setpoints > 37 * HOURS
+        assert replayed.n_plans > 37 * HOURS
         assert replayed.state == day.manager.state
         return arrivals, day.world.judged(), day.truth_wh(), sessions, most_kw
 
@@ -49,12 +56,15 @@ def test_a_real_weekday_keeps_every_limit_records_every_watt_hour_and_serves_the
 
     assert violations == ()
     assert most_kw > 85.0, "the limit never came near: the day proves nothing"
-    assert len(truth_wh) == len(arrivals) == 45
     stored = {s.id_tag: s for s in sessions}
-    assert len(stored) == len(sessions) == len(arrivals)
-    for tag, energy_wh in truth_wh.items():
-        assert abs(stored[tag].energy_kwh * 1000.0 - energy_wh) <= 1.0
-        assert stored[tag].ended_at is not None
+    ended = [tag for tag, session in stored.items() if session.ended_at is not None]
+    assert len(stored) == len(sessions)
+    assert len(ended) >= 5
+    for tag in ended:
+        assert abs(stored[tag].energy_kwh * 1000.0 - truth_wh[tag]) <= 1.0
+    if not IS_WHOLE:
+        return
+    assert len(ended) == len(truth_wh) == len(arrivals) == 45
     _, optimum = offline_optimum(garage(tmp_path).context, arrivals)
     met = sum(truth_wh.values()) / 1000.0 / total_kwh(arrivals)
     assert met >= optimum - 0.01, f"energy met {met:.4f}, offline optimum {optimum:.4f}"
