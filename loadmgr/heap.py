@@ -1,8 +1,8 @@
 """Short pauses of the garbage collector in a process that keeps much for long.
 
-Python looks through everything that lives whenever a quarter more has come: with two thousand stations that is a fifth of
-a second, in which nothing is answered. What has settled is therefore set aside (``gc.freeze``), and looked through in full
-once an hour. Most of what a link leaves behind goes at once, by its count of references, without any of this.
+Python looks through everything that lives whenever a quarter more has come: with two thousand stations that takes long
+enough to be felt, and nothing is answered meanwhile. What has settled is therefore set aside (``gc.freeze``), and looked
+through in full once an hour. Most of what a link leaves behind goes at once, by its count of references, without this.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from loadmgr.settings import Address, LinkLimits
 log = logging.getLogger(__name__)
 
 BACKLOG = 4096
-"""Of the kernel: with the usual hundred, a storm of two thousand stations takes a minute (ADR 28)."""
+"""Of the kernel: with the usual hundred, most of a storm waits for its SYN retries (ADR 28)."""
 ACCEPTS = 16
 """In one round of the event loop."""
 TLS_AT_ONCE = 64
