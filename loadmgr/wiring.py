@@ -15,8 +15,8 @@ from typing import Any
 import uvicorn
 
 from loadmgr.errors import SettingsError
-from loadmgr.heap import short_pauses
 from loadmgr.ocpp.gateway import Gateway
+from loadmgr.pauses import short_pauses
 from loadmgr.ports import Clock
 from loadmgr.runtime import LoadManager
 from loadmgr.settings import Settings

@@ -43,6 +43,8 @@ FAILSAFE_RETRY_S = (2.0, 10.0, 30.0, 60.0)
 REPLACED = (1000, "replaced by a newer connection")
 DRAIN_S = 5.0
 """At the end, answers that wait for the disk have this time."""
+LOOKED_AFTER = 50
+"""Links that are looked after before messages have their turn."""
 
 
 class Gateway:
@@ -174,8 +176,11 @@ class Gateway:
     async def _watch_time(self) -> None:
         while True:
             await self._host.clock.sleep(1.0)
-            for link in tuple(self._links.values()):
-                link.on_time()
+            for n, (station, link) in enumerate(tuple(self._links.items()), 1):
+                if self._links.get(station) is link:
+                    link.on_time()
+                if n % LOOKED_AFTER == 0:
+                    await asyncio.sleep(0)
 
     # -- links -----------------------------------------------------------------------------------------------------
 

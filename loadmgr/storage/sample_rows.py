@@ -27,6 +27,7 @@ SAMPLE_COLUMNS = (
     "energy_dwh",
     "session",
 )
+FRAME_COLUMNS = ("at_ms", "station", "direction", "text")
 KIND = MeterSample.__name__
 _measured_values = attrgetter(*(f.name for f in fields(Measured)))
 _MeasuredText = msgspec.defstruct("MeasuredText", [(f.name, Any, f.default) for f in fields(Measured)], omit_defaults=True)

@@ -73,9 +73,9 @@ class BatchWriter:
     @staticmethod
     def write_frames(connection: Connection, frames: Iterable[FrameRecord]) -> None:
         """Append to the frame log."""
-        rows = [{"at_ms": to_ms(f.at), "station": f.station, "direction": f.direction, "text": f.text} for f in frames]
+        rows: list[sample_rows.Row] = [(to_ms(f.at), f.station, f.direction, f.text) for f in frames]
         if rows:
-            connection.execute(tables.frames.insert(), rows)
+            sample_rows.insert(connection, "frames", sample_rows.FRAME_COLUMNS, rows)
 
     @staticmethod
     def write_grid(connection: Connection, records: Iterable[GridRecord]) -> None:

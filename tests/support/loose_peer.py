@@ -10,6 +10,7 @@ from typing import Any, cast
 from loadmgr.ocpp.transport.contract import Admission, Answer, Conversation, Knock, Line
 from loadmgr.ocpp.transport.peer import Peer
 from loadmgr.ocpp.transport.timers import Wheel
+from loadmgr.ocpp.transport.turns import Turns
 from loadmgr.ocpp.transport.whence import Proxies
 from loadmgr.settings import LinkLimits
 
@@ -128,6 +129,7 @@ class Bench:
         self.turner = Loop()
         self.loop = cast(asyncio.AbstractEventLoop, self.turner)
         self.wheel = Wheel(self.loop)
+        self.turns = Turns(self.loop)
         self.buffer = memoryview(bytearray(16))
         self.talk: Any = None
         self.knocks: list[Knock] = []
@@ -159,6 +161,7 @@ class Bench:
     def opened(self, headers: bytes = b"") -> Bench:
         """After the handshake; what was written for it is forgotten."""
         self.peer.data_received(REQUEST + headers + b"\r\n")
+        self.turner.turn()
         assert self.socket.written.startswith(b"HTTP/1.1 101")
         self.socket.written.clear()
         return self

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import ssl
 
-from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 from websockets.http11 import Request, Response
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
@@ -13,13 +12,6 @@ from websockets.typing import Subprotocol
 from loadmgr.ocpp.transport.contract import Admission, Knock, Refusal
 from loadmgr.ocpp.transport.tls import client_certificate
 from loadmgr.ocpp.transport.whence import Proxies, whence
-
-DEFLATE = (
-    ServerPerMessageDeflateFactory(
-        server_max_window_bits=9, client_max_window_bits=9, compress_settings={"memLevel": 1, "level": 1}
-    ),
-)
-"""Small windows: a few KiB for a link where the usual ones take some fifty [RFC 7692]."""
 
 
 def knock_of(request: Request, peer: str, transport: asyncio.BaseTransport, proxies: Proxies) -> Knock:
@@ -57,9 +49,3 @@ def admitted(core: ServerProtocol, request: Request, response: Response, admissi
         response.headers["Sec-WebSocket-Protocol"] = admission.subprotocol
         core.subprotocol = Subprotocol(admission.subprotocol)
     return response
-
-
-def close_reason(core: ServerProtocol) -> str:
-    """Why ``websockets`` ended a link, for people."""
-    told = core.close_rcvd or core.close_sent
-    return "" if told is None else f"{told.code} {told.reason}".strip()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from loadmgr.ocpp.transport.contract import Doorman
 from loadmgr.ocpp.transport.timers import Wheel
+from loadmgr.ocpp.transport.turns import Turns
 from loadmgr.ocpp.transport.whence import Proxies
 from loadmgr.settings import LinkLimits
 
@@ -37,6 +38,7 @@ class Hub(Protocol):
     proxies: Proxies
     is_deflating: bool
     wheel: Wheel
+    turns: Turns
     loop: asyncio.AbstractEventLoop
     buffer: memoryview
     """Where sockets are read into, one after the other."""

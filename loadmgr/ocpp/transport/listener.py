@@ -17,6 +17,7 @@ from typing import Any, Self
 from loadmgr.ocpp.transport.contract import Doorman
 from loadmgr.ocpp.transport.peer import Peer
 from loadmgr.ocpp.transport.timers import Wheel
+from loadmgr.ocpp.transport.turns import Turns
 from loadmgr.ocpp.transport.whence import Proxies, is_in, normal
 from loadmgr.settings import Address, LinkLimits
 
@@ -24,7 +25,7 @@ log = logging.getLogger(__name__)
 
 BACKLOG = 4096
 """Of the kernel: with the usual hundred, most of a storm waits for its SYN retries (ADR 28)."""
-ACCEPTS = 16
+ACCEPTS = 2
 """In one round of the event loop."""
 TLS_AT_ONCE = 64
 """TLS handshakes under way; more wait in the backlog."""
@@ -111,6 +112,7 @@ class Listener:
     async def __aenter__(self) -> Self:
         self.loop = asyncio.get_running_loop()
         self.wheel = Wheel(self.loop)
+        self.turns = Turns(self.loop)
         sslproto.SSLProtocol.max_size = min(sslproto.SSLProtocol.max_size, TLS_BUFFER_BYTES)
         await self.change(self._wanted)
         return self

@@ -7,7 +7,6 @@ Nothing in here waits: a slow reader at the other end, a slow handshake, a silen
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Awaitable, Iterable
 from http import HTTPStatus
@@ -20,21 +19,15 @@ from websockets.server import ServerProtocol
 
 from loadmgr.ocpp.transport import frames
 from loadmgr.ocpp.transport.contract import Admission, Answer, Conversation, Refusal
-from loadmgr.ocpp.transport.handshake import DEFLATE, admitted, close_reason, knock_of, refused
+from loadmgr.ocpp.transport.core import DATA, PIECE_BYTES, begin_close, close_reason, flush, forget, heeded, new_core
+from loadmgr.ocpp.transport.handshake import admitted, knock_of, refused
 from loadmgr.ocpp.transport.hub import Hub, Phase
+from loadmgr.ocpp.transport.rate import Rate, cost
 from loadmgr.ocpp.transport.timers import Later
 
-_quiet = logging.getLogger(f"{__name__}.websockets")
-_quiet.setLevel(logging.WARNING)  # a line per link is the gateway's
-
-TURN = 4
+TURN = 2
 """Messages of one link that are handled before others have their turn."""
-SHARE_BYTES = 4096
-"""A message counts once, and once more for each of these."""
-REASON_BYTES = 120
 MISSED_PONGS = 2
-_DATA = frozenset({Opcode.CONT, Opcode.TEXT, Opcode.BINARY})
-_HEEDED = _DATA | {Opcode.PONG}
 _FINAL = 0x80
 
 
@@ -54,12 +47,11 @@ class Peer(asyncio.BufferedProtocol):
         "_n_missed",
         "_parts",
         "_phase",
+        "_rate",
         "_reason",
         "_resume_s",
         "_tail",
         "_talk",
-        "_tokens",
-        "_tokens_s",
         "_transport",
         "_until_s",
         "address",
@@ -79,8 +71,8 @@ class Peer(asyncio.BufferedProtocol):
         self._tail = b""
         self._parts: list[Frame] | None = None
         self._backlog: deque[Frame] | None = None
-        self._tokens = float(hub.limits.messages_at_once)
-        self._tokens_s = self._resume_s = self._until_s = 0.0
+        self._rate = Rate(hub.limits, hub.loop.time())
+        self._resume_s = self._until_s = 0.0
         self._n_missed, self._reason = 0, ""
 
     # -- socket ----------------------------------------------------------------------------------------------------
@@ -88,8 +80,7 @@ class Peer(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket is there, TLS is done."""
         self._transport = cast(asyncio.Transport, transport)
-        self._core = self._new_core(State.CONNECTING)
-        self._tokens_s = self._hub.loop.time()
+        self._new_core(State.CONNECTING)
         self._hub.joined(self)
         self._due_in(self._hub.limits.handshake_s)
 
@@ -102,7 +93,8 @@ class Peer(asyncio.BufferedProtocol):
         """The socket is gone."""
         self._phase = Phase.LOST
         talk, self._talk = self._talk, None
-        self._transport = self._core = self._backlog = self._parts = None
+        self._drop_core()
+        self._transport = self._backlog = self._parts = None
         self._tail = b""
         self._hub.left(self)
         if talk is not None:
@@ -117,13 +109,17 @@ class Peer(asyncio.BufferedProtocol):
         self.data_received(bytes(self._hub.buffer[:nbytes]))
 
     def data_received(self, data: bytes) -> None:
-        """Bytes, however they were cut."""
+        """Bytes, however they were cut. Handshakes, and links that have said much of late, leave the others the way."""
+        hub, is_open = self._hub, self._phase is Phase.OPEN
         if self._is_stopped:
             self._tail += data  # TLS hands out what it had decrypted before
-        elif self._phase is Phase.OPEN and self._is_plain:
+        elif self._phase is Phase.SHAKING or (is_open and not self._rate.is_calm(hub.limits, hub.loop.time())):
+            self._tail += data
+            self._stop()
+        elif is_open and self._is_plain:
             self._read(self._tail + data if self._tail else data)
         else:
-            self._feed(data)
+            self._chew(data)
 
     # -- ordinary frames -------------------------------------------------------------------------------------------
 
@@ -137,10 +133,10 @@ class Peer(asyncio.BufferedProtocol):
                 end = frames.extent(data, at)
                 if end == frames.INCOMPLETE or end > size:  # websockets collects it, and judges its head before the rest
                     self._is_plain = False
-                    self._feed(data[at:])
+                    self._chew(data[at:])
                     return
                 n += 1
-                if data[at] & 0x0F in _DATA:
+                if data[at] & 0x0F in DATA:
                     self._is_fragmented = not data[at] & _FINAL
                 self._feed(data[at:end])
             if end == frames.INCOMPLETE:
@@ -166,40 +162,41 @@ class Peer(asyncio.BufferedProtocol):
         except UnicodeDecodeError:
             self._fail(CloseCode.INVALID_DATA, "not UTF-8")  # [B02]
             return
-        self.charge(1.0 + len(payload) / SHARE_BYTES)
+        self.charge(cost(payload))
         if self._talk is not None:
             self._talk.on_text(text)
 
     def charge(self, messages: float, /) -> None:
         """Count messages; a link that is too fast waits until it has earned the next, and nothing is lost [B28]."""
-        self._tokens -= messages
-        if self._tokens >= 0.0:
+        if self._rate.spend(messages):
             return
-        limits, now_s = self._hub.limits, self._hub.loop.time()
-        earned = (now_s - self._tokens_s) * limits.messages_per_s
-        self._tokens, self._tokens_s = min(self._tokens + earned, float(limits.messages_at_once)), now_s
-        if self._tokens < 0.0:
-            self._resume_s = max(now_s - self._tokens / limits.messages_per_s, self._hub.overtime(now_s))
-            self._tokens, self._tokens_s = 0.0, self._resume_s  # while it waits, it earns nothing more
+        now_s = self._hub.loop.time()
+        debt_s = self._rate.debt_s(self._hub.limits, now_s)
+        if debt_s > 0.0:
+            self._resume_s = max(now_s + debt_s, self._hub.overtime(now_s))
+            self._rate.settle(self._resume_s)
             if not self._is_stopped:
                 self._stop()
 
     def _stop(self) -> None:
-        """Take nothing from the socket; what came already is kept. Go on in the next round, or when it may."""
+        """Take nothing from the socket; what came already is kept. Go on when it is its turn."""
         self._is_stopped = True
         if self._transport is not None:
             self._transport.pause_reading()
+        self._wait()
+
+    def _wait(self) -> None:
         if self._resume_s > self._hub.loop.time():
-            self._hub.wheel.put(self._resume_s, Later(self.resume))
+            self._hub.wheel.put(self._resume_s, Later(self._wait))
         else:
-            self._hub.loop.call_soon(self.resume)
+            self._hub.turns.put(self)
 
     def resume(self) -> None:
         """Go on with what came meanwhile."""
         if not self._is_stopped or self._transport is None:
             return
         if self._resume_s > self._hub.loop.time():
-            self._hub.wheel.put(self._resume_s, Later(self.resume))
+            self._wait()
             return
         self._is_stopped, self._resume_s = False, 0.0
         if self._backlog and self._phase is Phase.OPEN:
@@ -209,46 +206,62 @@ class Peer(asyncio.BufferedProtocol):
             if self._phase is Phase.OPEN and self._is_plain:
                 self._read(tail)
             else:
-                self._feed(tail)
-        if not self._is_stopped and self._transport is not None:
+                self._chew(tail)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if not self._is_stopped and self._transport is not None and self._phase is not Phase.ASKED:
             self._transport.resume_reading()
 
     # -- all other frames ------------------------------------------------------------------------------------------
 
     def _new_core(self, state: State) -> ServerProtocol:
-        extensions = DEFLATE if self._hub.is_deflating else None
-        return ServerProtocol(extensions=extensions, state=state, max_size=self._hub.limits.frame_bytes, logger=_quiet)
+        self._core = new_core(state, is_deflating=self._hub.is_deflating, max_bytes=self._hub.limits.frame_bytes)
+        return self._core
+
+    def _drop_core(self) -> None:
+        core, self._core = self._core, None
+        if core is not None:
+            forget(core)
+
+    def _chew(self, data: bytes) -> None:
+        """Of much at once one piece after the other: it may be a thousand frames."""
+        if self._phase is Phase.OPEN and len(data) > PIECE_BYTES:
+            self._tail, data = data[PIECE_BYTES:], data[:PIECE_BYTES]
+        self._feed(data)
+        if self._tail and not self._is_stopped:
+            self._stop()
 
     def _feed(self, data: bytes) -> None:
         """The long way."""
-        core = self._core
-        if core is None:
-            core = self._core = self._new_core(State.OPEN)
+        core = self._core or self._new_core(State.OPEN)
         core.receive_data(data)
         self._flush(core)
         if self._phase is Phase.SHAKING:
             self._shake(core, data)
-            return
-        self._events(core.events_received())
-        if self._phase is Phase.OPEN and core.state is not State.OPEN:
-            self._end(close_reason(core))
-        elif self._phase is Phase.OPEN and self._is_plain and not self._is_fragmented:
-            self._core = None
+        else:
+            self._events(core.events_received())
 
     def _events(self, events: Iterable[Event]) -> None:
         """Frames in their order; while the doorman thinks they wait."""
         backlog = self._backlog if self._backlog is not None else deque()
-        backlog.extend(e for e in events if isinstance(e, Frame) and e.opcode in _HEEDED)
+        backlog.extend(heeded(events))
         n = 0
         while backlog and self._phase is Phase.OPEN and not self._is_stopped:
             frame = backlog.popleft()
             self._n_missed = 0
-            if frame.opcode in _DATA:
+            if frame.opcode in DATA:
                 self._collect(frame)
                 n += 1
             if n >= TURN and backlog and not self._is_stopped:
                 self._stop()
         self._backlog = backlog if backlog and self._phase <= Phase.OPEN else None
+        core = self._core
+        if self._phase is Phase.OPEN and core is not None and not backlog:
+            if core.state is not State.OPEN:
+                self._end(close_reason(core))
+            elif self._is_plain and not self._is_fragmented:
+                self._drop_core()
 
     def _collect(self, frame: Frame) -> None:
         """One frame of a message; ``websockets`` has seen to their order and to the size of the whole."""
@@ -260,9 +273,8 @@ class Peer(asyncio.BufferedProtocol):
         payload = b"".join(p.data for p in parts)
         if parts[0].opcode is Opcode.TEXT:
             self._told(payload)
-            return
-        self.charge(1.0 + len(payload) / SHARE_BYTES)
-        if self._talk is not None:
+        elif self._talk is not None:
+            self.charge(cost(payload))
             self._talk.on_binary(len(payload))
 
     # -- handshake -------------------------------------------------------------------------------------------------
@@ -297,7 +309,7 @@ class Peer(asyncio.BufferedProtocol):
         found = await answer
         if self._transport is not None and self._phase is Phase.ASKED:
             self._answer(core, request, response, found)
-            self._transport.resume_reading()
+            self._go_on()
 
     def _answer(self, core: ServerProtocol, request: Request, response: Response, answer: Answer) -> None:
         if core.close_expected():
@@ -310,7 +322,7 @@ class Peer(asyncio.BufferedProtocol):
             self._phase = Phase.OPEN
             self._is_plain = self._is_plain and not core.extensions
             if self._is_plain:
-                self._core = None
+                self._drop_core()
             if self._hub.ping_s is not None:
                 self._due_in(self._hub.ping_s)
             self._talk = answer.begin(self)
@@ -325,13 +337,12 @@ class Peer(asyncio.BufferedProtocol):
 
     def send(self, text: str, /) -> None:
         """Queue one text message; see ``Line``."""
-        transport = self._transport
+        transport, payload = self._transport, text.encode()
         if self._phase is not Phase.OPEN or transport is None:
             return
-        payload = text.encode()
         if self._is_plain or self._core is None:
             transport.write(frames.text_frame(payload))
-        else:
+        elif self._core.state is State.OPEN:
             self._core.send_text(payload)
             self._flush(self._core)
         if transport.get_write_buffer_size() > self._hub.limits.send_bytes:
@@ -370,11 +381,8 @@ class Peer(asyncio.BufferedProtocol):
             self._due_in(self._hub.ping_s)
 
     def _fail(self, code: int, reason: str) -> None:
-        core = self._core
-        if core is None:
-            core = self._core = self._new_core(State.OPEN)
-        if core.state is State.OPEN:
-            core.send_close(code, reason.encode()[:REASON_BYTES].decode(errors="ignore"))
+        core = self._core or self._new_core(State.OPEN)
+        begin_close(core, code, reason)
         self._flush(core)
         self._end(reason)
 
@@ -388,13 +396,5 @@ class Peer(asyncio.BufferedProtocol):
         self._due_in(self._hub.limits.close_s)
 
     def _flush(self, core: ServerProtocol) -> None:
-        transport = self._transport
-        if transport is None:
-            return
-        for data in core.data_to_send():
-            if data:
-                transport.write(data)
-            elif core.close_rcvd is not None or not transport.can_write_eof():
-                transport.close()
-            else:
-                transport.write_eof()  # it may still be writing: a reset would swallow our last word
+        if self._transport is not None:
+            flush(core, self._transport)

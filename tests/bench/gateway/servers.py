@@ -30,11 +30,11 @@ from typing import Any
 import orjson
 from websockets.asyncio.server import ServerConnection, serve
 
-from loadmgr.heap import short_pauses
 from loadmgr.ocpp.session import Answered, Incoming, Session
 from loadmgr.ocpp.transport.contract import Admission, Answer, Conversation, Knock, Line
 from loadmgr.ocpp.transport.listener import Endpoint, Listener
 from loadmgr.ocpp.transport.tls import server_context
+from loadmgr.pauses import short_pauses
 from loadmgr.settings import Address, LinkLimits, TlsSettings
 from tests.bench.gateway.payloads import HOST, charging_profile
 

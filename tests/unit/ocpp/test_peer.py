@@ -62,6 +62,7 @@ def test_a_request_that_is_no_upgrade_is_told_so_and_nobody_asked(header: bytes,
     bench = Bench()
     lines = [line for line in REQUEST.splitlines(keepends=True) if not line.startswith(header.strip())]
     bench.peer.data_received(b"".join(lines) + b"\r\n")
+    bench.turner.turn()
     assert bench.socket.written.startswith(b"HTTP/1.1 " + status)
     assert not bench.knocks
 
@@ -115,6 +116,7 @@ def test_a_message_that_comes_byte_by_byte_is_no_sign_of_life() -> None:
 def test_a_link_that_is_too_fast_waits_and_loses_nothing() -> None:
     """[B28]"""
     bench = Bench(limits=LinkLimits(messages_at_once=10, messages_per_s=5.0)).opened()
+    bench.turner.turn(60.0)
     bench.peer.data_received(b"".join(said(str(n)) for n in range(30)))
     bench.turner.turn()
     assert len(bench.talk.heard) == 10
@@ -133,6 +135,7 @@ def test_a_link_that_is_too_fast_waits_and_loses_nothing() -> None:
 def test_a_long_message_counts_for_several() -> None:
     """[B28]"""
     bench = Bench(limits=LinkLimits(messages_at_once=10, messages_per_s=1.0)).opened()
+    bench.turner.turn(60.0)
     bench.peer.data_received(said("a" * 50_000) + said("next"))
     bench.turner.turn(2.0)
     assert len(bench.talk.heard) == 1
@@ -149,6 +152,29 @@ def test_many_messages_at_once_let_others_have_their_turn() -> None:
     assert bench.socket.is_reading
 
 
+def test_a_link_that_has_said_much_of_late_waits_for_its_turn_and_a_calm_one_does_not() -> None:
+    """[B28]"""
+    bench = Bench(limits=LinkLimits(messages_at_once=10, messages_per_s=1.0)).opened()
+    bench.peer.data_received(said("first"))
+    assert bench.talk.heard == ["first"]
+    bench.peer.data_received(said("second"))
+    assert bench.talk.heard == ["first"], "who has just come has half of it"
+    bench.turner.turn(60.0)
+    bench.talk.heard.clear()
+    for n in range(5):
+        bench.peer.data_received(said(str(n)))
+    assert len(bench.talk.heard) == 5
+    bench.peer.data_received(said("5"))
+    assert len(bench.talk.heard) == 5
+    assert not bench.socket.is_reading
+    bench.turner.turn()
+    assert len(bench.talk.heard) == 6
+    assert bench.socket.is_reading
+    bench.turner.turn(6.0)
+    bench.peer.data_received(said("6"))
+    assert len(bench.talk.heard) == 7, "it has been calm again"
+
+
 def test_fragments_too_and_compressed_ones() -> None:
     bench = Bench(limits=LinkLimits(messages_at_once=40, messages_per_s=100.0)).opened(DEFLATE)
     packer = zlib.compressobj(wbits=-9)
@@ -161,12 +187,31 @@ def test_fragments_too_and_compressed_ones() -> None:
     assert bench.socket.is_reading
 
 
+def test_what_came_before_a_violation_is_heard_and_answers_to_it_come_too_late() -> None:
+    """[B02]"""
+
+    class Echo(Talk):
+        def on_text(self, text: str, /) -> None:
+            super().on_text(text)
+            self.line.send(text)
+
+    bench = Bench(is_plain=False, begin=Echo).opened()
+    stray = said("stray", Opcode.CONT)
+    bench.peer.data_received(b"".join(said(str(n)) for n in range(2 * TURN + 1)) + stray)
+    bench.turner.turn()
+    assert bench.talk.heard == [str(n) for n in range(2 * TURN + 1)]
+    assert closing(bench) == 1002
+    bench.turner.turn(3.0)
+    assert bench.socket.is_closed
+
+
 def test_a_compression_bomb_is_refused_before_it_is_unpacked() -> None:
     """50 MB in some 50 kB [B05]."""
     bench = Bench().opened(DEFLATE)
     packer = zlib.compressobj(level=9, wbits=-9)
     data = (packer.compress(b"a" * 50_000_000) + packer.flush(zlib.Z_SYNC_FLUSH))[:-4]
     bench.peer.data_received(packed(data[:60_000]))
+    bench.turner.turn()
     assert closing(bench) == 1009
     assert bench.talk.heard == []
 
@@ -227,15 +272,19 @@ def test_frames_before_our_answer_are_read_after_it() -> None:
     bench = Bench()
     half = said("half")
     bench.peer.data_received(REQUEST + b"\r\n" + said("early") + half[:3])
+    bench.turner.turn()
     assert bench.talk.heard == ["early"]
     bench.peer.data_received(half[3:])
+    bench.turner.turn()
     assert bench.talk.heard == ["early", "half"]
 
 
 def test_what_was_agreed_about_compression_is_small_and_only_what_was_offered() -> None:
     plain = Bench()
     plain.peer.data_received(REQUEST + b"\r\n")
+    plain.turner.turn()
     assert b"permessage-deflate" not in plain.socket.written
     small = Bench()
     small.peer.data_received(REQUEST + DEFLATE + b"\r\n")
+    small.turner.turn()
     assert b"server_max_window_bits=9; client_max_window_bits=9" in small.socket.written
