@@ -176,11 +176,14 @@ class Gateway:
     async def _watch_time(self) -> None:
         while True:
             await self._host.clock.sleep(1.0)
-            for n, (station, link) in enumerate(tuple(self._links.items()), 1):
-                if self._links.get(station) is link:
-                    link.on_time()
-                if n % LOOKED_AFTER == 0:
-                    await asyncio.sleep(0)
+            await self._look_after_links()
+
+    async def _look_after_links(self) -> None:
+        for n, (station, link) in enumerate(tuple(self._links.items()), 1):
+            if self._links.get(station) is link:
+                link.on_time()
+            if n % LOOKED_AFTER == 0:
+                await asyncio.sleep(0)
 
     # -- links -----------------------------------------------------------------------------------------------------
 

@@ -340,10 +340,10 @@ class OcppTable(Table):
     """``[ocpp]``: the gateway; without ``listen`` and ``[ocpp.tls]`` a host program owns the sockets.
 
     ``links``, ``links_per_address``: open at a time. ``messages_per_s``: of one link, sustained, after
-    ``messages_at_once``; ``overtime_per_s``: of all links that are faster, together. ``send_bytes``: waiting for a station
-    that does not read. ``waiting_room``: what becomes of unknown identities: ``list`` refuses and lists them, ``hold`` lets
-    them say who they are, without any right. ``trusted_proxies``: addresses or networks whose word about a client's address
-    and TLS counts [A16]. ``deflate``: compress where a station offers it.
+    ``messages_at_once``, or half of it for who has just come; ``overtime_per_s``: of all links that are faster, together.
+    ``send_bytes``: waiting for a station that does not read. ``waiting_room``: what becomes of unknown identities: ``list``
+    refuses and lists them, ``hold`` lets them say who they are, without any right. ``trusted_proxies``: addresses or
+    networks whose word about a client's address and TLS counts [A16]. ``deflate``: compress where a station offers it.
     """
 
     listen: str | None = None

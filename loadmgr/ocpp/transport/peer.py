@@ -109,14 +109,14 @@ class Peer(asyncio.BufferedProtocol):
         self.data_received(bytes(self._hub.buffer[:nbytes]))
 
     def data_received(self, data: bytes) -> None:
-        """Bytes, however they were cut. Handshakes, and links that have said much of late, leave the others the way."""
-        hub, is_open = self._hub, self._phase is Phase.OPEN
+        """Bytes, however they were cut. Who has said much of late, or comes, or goes, leaves the others the way."""
+        hub = self._hub
         if self._is_stopped:
             self._tail += data  # TLS hands out what it had decrypted before
-        elif self._phase is Phase.SHAKING or (is_open and not self._rate.is_calm(hub.limits, hub.loop.time())):
+        elif self._phase is not Phase.OPEN or not self._rate.is_calm(hub.limits, hub.loop.time()):
             self._tail += data
             self._stop()
-        elif is_open and self._is_plain:
+        elif self._is_plain:
             self._read(self._tail + data if self._tail else data)
         else:
             self._chew(data)
@@ -226,7 +226,7 @@ class Peer(asyncio.BufferedProtocol):
 
     def _chew(self, data: bytes) -> None:
         """Of much at once one piece after the other: it may be a thousand frames."""
-        if self._phase is Phase.OPEN and len(data) > PIECE_BYTES:
+        if self._phase is not Phase.SHAKING and len(data) > PIECE_BYTES:
             self._tail, data = data[PIECE_BYTES:], data[:PIECE_BYTES]
         self._feed(data)
         if self._tail and not self._is_stopped:

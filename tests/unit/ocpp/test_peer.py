@@ -254,6 +254,25 @@ def test_a_conversation_may_end_the_link_while_messages_wait() -> None:
     assert bench.talk.heard == ["one"]
     assert closing(bench) == 1008
     bench.peer.data_received(said(b"\x03\xf0", Opcode.CLOSE))
+    bench.turner.turn()
+    assert bench.socket.is_closed
+    assert not bench.socket.is_aborted
+
+
+def test_what_comes_after_our_goodbye_disturbs_nobody() -> None:
+    """A link that is being closed may still have megabytes of small frames in its socket."""
+    bench = Bench().opened()
+    bench.peer.close(1008, "too many malformed messages")
+    reads = 0
+    for _ in range(20):
+        if bench.socket.is_reading:
+            bench.peer.data_received(said("x", Opcode.BINARY) * 1000)
+            reads += 1
+    assert reads == 1, "the rest stays in the socket until its turn"
+    bench.turner.turn()
+    assert bench.socket.is_reading
+    bench.peer.data_received(said(b"\x03\xf0", Opcode.CLOSE))
+    bench.turner.turn()
     assert bench.socket.is_closed
     assert not bench.socket.is_aborted
 
