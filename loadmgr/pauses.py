@@ -22,7 +22,7 @@ from contextlib import asynccontextmanager
 
 log = logging.getLogger(__name__)
 
-SETTLE_S = 5.0
+SETTLE_S = 2.0
 """What has lived for so long stays, as a rule."""
 FULL_S = 3600.0
 YOUNG = 20_000

@@ -19,7 +19,6 @@ what is ``unchecked``. Everything that a station can make a session keep is boun
 from __future__ import annotations
 
 import logging
-import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,7 +27,7 @@ import orjson
 
 from loadmgr.ocpp.schemas import UNCONFIRMED, Breach, Checked, Json, breach, checked, is_known, spelt
 from loadmgr.ocpp.typed import Codec, codec
-from loadmgr.ocpp.wire import ID_MAX, WireError, parsed, readable_id
+from loadmgr.ocpp.wire import ID_MAX, WireError, new_id, parsed, readable_id
 
 log = logging.getLogger(__name__)
 
@@ -237,7 +236,7 @@ class Session:
             self.faults += 1
             detail = found.breach.detail if found.breach is not None else f"{action} must be sent as a CALL"
             return [Fault(detail=f"SEND: {detail}")]
-        return [Incoming(id=f"{_NOT_SENT}{uuid.uuid4()}", action=action, payload=found.payload, notes=found.notes)]
+        return [Incoming(id=f"{_NOT_SENT}{new_id()}", action=action, payload=found.payload, notes=found.notes)]
 
     def _dispute_in(self, frame: list[Any]) -> list[Result]:
         """The station did not take an answer of ours: ours was valid by the schema, so it is told to people only."""
@@ -314,7 +313,7 @@ class Session:
             raise ValueError(f"our {action} is invalid: {found.detail}")
         if message_id is not None and not 0 < len(message_id) <= ID_MAX:
             raise ValueError(f"our {action}: the message id {message_id!r} must have 1 to {ID_MAX} characters")
-        message_id = message_id or str(uuid.uuid4())
+        message_id = message_id or new_id()
         made = _Call(id=message_id, action=action, body=body, tag=tag, urgent=urgent, is_checked=is_checked)
         place = len(self._queue)
         while urgent and place > 0 and not self._queue[place - 1].urgent:

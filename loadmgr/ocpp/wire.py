@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from typing import Any
 
 DEPTH_MAX = 24
@@ -17,6 +18,14 @@ class WireError(ValueError):
     def __init__(self, reason: str, *, is_json: bool = False) -> None:
         super().__init__(reason)
         self.is_json = is_json
+
+
+_random = random.Random()  # noqa: S311 unique, not secret; a uuid asks the kernel each time
+
+
+def new_id() -> str:
+    """The id of a CALL of ours: 32 hexadecimal digits."""
+    return f"{_random.getrandbits(128):032x}"
 
 
 def parsed(text: str) -> list[Any]:
