@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 BACKLOG = 4096
 """Of the kernel: with the usual hundred, most of a storm waits for its SYN retries (ADR 28)."""
-ACCEPTS = 2
+ACCEPTS = 8
 """In one round of the event loop."""
 TLS_AT_ONCE = 64
 """TLS handshakes under way; more wait in the backlog."""

@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from loadmgr.ocpp.transport.turns import ROUND_S, Turns
+from loadmgr.ocpp.transport.turns import MOST_S, ROUND_S, SHARE, Turns
 from tests.support.loose_peer import Loop
 
 
@@ -51,6 +51,24 @@ def test_each_round_takes_its_time_and_one_piece_more_at_most() -> None:
     loop.once()
     loop.once()
     assert not any(p.left for p in pieces)
+
+
+def test_after_a_long_round_there_is_more_time_within_a_bound() -> None:
+    """A storm of honest stations: those that are in have much to say, and the others must come in all the same [A07]."""
+    loop, turns = made()
+    pieces = [Piece(turns, loop, 0.001) for _ in range(100)]
+    for piece in pieces:
+        turns.put(piece)
+    loop.once()
+    done = sum(not p.left for p in pieces)
+    assert done == 1
+    loop.now_s += 0.04
+    loop.once()
+    assert sum(not p.left for p in pieces) - done in {10, 11}, SHARE
+    done = sum(not p.left for p in pieces)
+    loop.now_s += 1.0
+    loop.once()
+    assert sum(not p.left for p in pieces) - done <= MOST_S * 1000 + 1
 
 
 def test_who_has_more_to_do_comes_last() -> None:
